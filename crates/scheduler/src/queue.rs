@@ -14,18 +14,18 @@ pub(crate) struct Avoid {
     pub(crate) workers: BTreeSet<WorkerId>,
     /// The builds that do not understand it.
     pub(crate) builds: BTreeSet<String>,
-    /// Workers with so many GB or fewer were too small for it. Zero where none was.
-    pub(crate) memory: u64,
+    /// Workers with so many GB or fewer were too small for it.
+    pub(crate) memory: Option<u64>,
 }
 
 impl Avoid {
     pub(crate) const fn nobody() -> &'static Self {
-        const NOBODY: &Avoid = &Avoid { workers: BTreeSet::new(), builds: BTreeSet::new(), memory: 0 };
+        const NOBODY: &Avoid = &Avoid { workers: BTreeSet::new(), builds: BTreeSet::new(), memory: None };
         NOBODY
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.workers.is_empty() && self.builds.is_empty() && self.memory == 0
+        self.workers.is_empty() && self.builds.is_empty() && self.memory.is_none()
     }
 
     pub(crate) fn worker(id: &WorkerId) -> Self {

@@ -59,19 +59,9 @@ impl Scheduler {
         let of_the_store = fault.code.is_of_the_workers_store();
         // Where it is the store itself, every worker is as good, and a line for each that was tried would be many.
         let everywhere = of_the_store && self.workers.most_stumble();
-        let build = self.workers.present(&worker).and_then(|worker| worker.spec.as_ref());
-        let build = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty());
+        let build = self.workers.build(&worker).cloned();
+        self.look_back(now, id);
         let Some(task) = self.tasks.get_mut(id) else { return };
-        // What is lost with the worker of a task that waits for others is not held against it as long as its proof goes on.
-        if Lane::of(task.spec.kind).waits() {
-            task.history.came_to(self.proofs.get(&task.spec.proof).map_or(0, Proof::done));
-        }
-        // It ran for so long because it had what it needed.
-        if task.running_since().is_some_and(|since| now.since(since) > self.config.patience.missing_for) {
-            task.history.advanced();
-        }
-        // While this machine slept, or the coordinator was away, nobody looked whether it was there again.
-        task.history.watched_from(self.listening_since.as_millis());
         let spread = u64::from(task.history.tries() + task.history.waits());
         let jitter = Jitter::of(task.number.rotate_left(32) ^ spread);
         let event = proofmill_fault::Event {
@@ -94,7 +84,7 @@ impl Scheduler {
                     task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
                     task.avoid.workers.insert(worker.clone());
                     if fault.code.is_of_memory() {
-                        task.avoid.memory = outgrown.unwrap_or(0);
+                        task.avoid.memory = outgrown;
                     }
                     // It has been everywhere only where all are there.
                     if !gathering {
@@ -115,6 +105,21 @@ impl Scheduler {
         }
     }
 
+    /// Brings a task's history up to this moment, before what went wrong now becomes part of it.
+    fn look_back(&mut self, now: Time, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        // What is lost with the worker of a task that waits for others is not held against it as long as its proof goes on.
+        if Lane::of(task.spec.kind).waits() {
+            task.history.came_to(self.proofs.get(&task.spec.proof).map_or(0, Proof::done));
+        }
+        // It ran for so long because it had what it needed.
+        if task.running_since().is_some_and(|since| now.since(since) > self.config.patience.missing_for) {
+            task.history.advanced();
+        }
+        // While this machine slept, or the coordinator was away, nobody looked whether it was there again.
+        task.history.watched_from(self.listening_since.as_millis());
+    }
+
     /// Where a task has been everywhere, it may go anywhere again but to the worker where it was last, and to builds that do not
     /// understand it: otherwise the worker that is picked first would be the only one that tries it. A smaller worker is better
     /// than that one, too.
@@ -126,7 +131,7 @@ impl Scheduler {
         let last = BTreeSet::from([last.clone()]);
         let rounds = [
             Avoid { workers: last.clone(), ..avoid.clone() },
-            Avoid { workers: last, memory: 0, ..avoid.clone() },
+            Avoid { workers: last, memory: None, ..avoid.clone() },
             Avoid { workers: BTreeSet::new(), ..avoid },
         ];
         if let Some(next) = rounds.into_iter().find(|next| self.has_place(id, next))
@@ -147,10 +152,7 @@ impl Scheduler {
     /// Whether a worker could run a task that is neither of this one's build, where it says which that is, nor of one that has refused
     /// the task.
     pub(crate) fn has_another_build(&self, id: &TaskId, worker: &WorkerId) -> bool {
-        let build = self.workers.present(worker).and_then(|worker| worker.spec.as_ref());
-        let Some(build) = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty()) else {
-            return false;
-        };
+        let Some(build) = self.workers.build(worker).cloned() else { return false };
         let refused = self.tasks.get(id).map(|task| task.avoid.builds.clone()).unwrap_or_default();
         let builds = refused.into_iter().chain([build]).collect();
         self.has_place(id, &Avoid { builds, ..Avoid::default() })
@@ -159,7 +161,7 @@ impl Scheduler {
     /// How many GB the worker has, where one with more could run the task.
     fn outgrown(&self, id: &TaskId, worker: &WorkerId) -> Option<u64> {
         let memory = self.workers.present(worker)?.memory.max;
-        let avoid = Avoid { memory, ..self.tasks.get(id)?.avoid.clone() };
+        let avoid = Avoid { memory: Some(memory), ..self.tasks.get(id)?.avoid.clone() };
         self.has_place(id, &avoid).then_some(memory)
     }
 

@@ -78,9 +78,11 @@ fn step(ladder: &mut Ladder, id: &Arc<WorkerId>, [from, to]: [Option<u64>; 2]) {
 pub(crate) struct WorkerSet {
     by_id: BTreeMap<WorkerId, Worker>,
     racks: BTreeMap<RackKey, Rack>,
+    /// How many are registered and do not leave.
     serving: usize,
     /// Of those, the ones that could not use their store when they last tried.
     stumbling: usize,
+    /// [`Config::controller_headroom`](crate::Config), in GB.
     headroom: u64,
 }
 
@@ -106,6 +108,12 @@ impl WorkerSet {
     /// One that is registered.
     pub(crate) fn present(&self, id: &WorkerId) -> Option<&Worker> {
         self.get(id).filter(|worker| worker.spec.is_some())
+    }
+
+    /// Which build one is of, where it says so.
+    pub(crate) fn build(&self, id: &WorkerId) -> Option<&String> {
+        let spec = self.get(id)?.spec.as_ref()?;
+        Some(&spec.build).filter(|build| !build.is_empty())
     }
 
     /// Changes a worker by `change`, and the indexes with it. `change` leaves the `spec` as it is.
@@ -215,18 +223,17 @@ impl WorkerSet {
     }
 
     pub(crate) fn avoids(&self, avoid: &Avoid, id: &WorkerId) -> bool {
-        let build = || self.get(id).and_then(|worker| worker.spec.as_ref()).map(|spec| &spec.build);
-        let memory = || self.get(id).map_or(0, |worker| worker.memory.max);
+        let has = || self.get(id).map_or(0, |worker| worker.memory.max);
         avoid.workers.contains(id)
-            || (!avoid.builds.is_empty() && build().is_some_and(|build| avoid.builds.contains(build)))
-            || (avoid.memory > 0 && memory() <= avoid.memory)
+            || (!avoid.builds.is_empty() && self.build(id).is_some_and(|build| avoid.builds.contains(build)))
+            || avoid.memory.is_some_and(|memory| has() <= memory)
     }
 
     pub(crate) fn reserve(&mut self, id: &WorkerId, task: Option<TaskId>) {
         self.change(id, |worker| worker.reserved_for = task);
     }
 
-    /// It takes and is told nothing any more.
+    /// It takes and is told nothing any more. What it holds is still to be taken from it before it is removed.
     pub(crate) fn leave(&mut self, id: &WorkerId) {
         self.change(id, |worker| worker.draining = true);
         if let Some(worker) = self.by_id.get_mut(id) {
@@ -236,7 +243,6 @@ impl WorkerSet {
     }
 
     pub(crate) fn remove(&mut self, id: &WorkerId) {
-        self.change(id, |worker| worker.draining = true);
         self.by_id.remove(id);
     }
 
@@ -286,17 +292,17 @@ impl WorkerSet {
             }
             None => true,
         };
-        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
-        let least = want.weight.max(avoid.memory.saturating_add(1));
-        racks.any(|rack| descend(&rack.max, least).any(|id| !self.avoids(avoid, id) && fits(id)))
+        let least = want.weight.max(avoid.memory.map_or(0, |memory| memory.saturating_add(1)));
+        let mut large = self.racks_for(want).flat_map(|rack| descend(&rack.max, least));
+        large.any(|id| !self.avoids(avoid, id) && fits(id))
     }
 
     /// Whether some worker will have room for what is wanted once all work has ended.
     pub(crate) fn any_has_room_later(&self, want: &Want, avoid: &Avoid) -> bool {
-        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
         match want.lane {
             Lane::Work | Lane::Execution => {
-                racks.any(|rack| descend(&rack.work_later, want.weight).any(|id| !self.avoids(avoid, id)))
+                let mut roomy = self.racks_for(want).flat_map(|rack| descend(&rack.work_later, want.weight));
+                roomy.any(|id| !self.avoids(avoid, id))
             }
             // Looks at all: the headroom depends on more than one number. Asked only for controllers that wait long.
             Lane::Controller => {
@@ -306,9 +312,14 @@ impl WorkerSet {
         }
     }
 
+    /// The racks of those that could take what is wanted if they were large enough.
+    fn racks_for(&self, want: &Want) -> impl Iterator<Item = &Rack> {
+        want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)))
+    }
+
+    /// The largest maximum in each of them.
     fn maxima(&self, want: &Want) -> impl Iterator<Item = u64> {
-        let racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
-        racks.filter_map(|rack| rack.max.last().map(|(max, _)| *max))
+        self.racks_for(want).filter_map(|rack| rack.max.last().map(|(max, _)| *max))
     }
 
     /// Why nobody present could ever take the task; `None` where somebody could.
@@ -354,10 +365,8 @@ impl WorkerSet {
 
     /// [`WorkerSet::diagnose`] for a task that does not exist yet: the largest worker may be where its controller sits.
     pub(crate) fn foresee(&self, kind: TaskKind, want: &Want, held: Weight) -> Option<Diagnosis> {
-        let mut large = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
-        let large: Vec<_> =
-            large.by_ref().flat_map(|rack| descend(&rack.max, want.weight).take(2)).take(2).collect();
-        let held = match large.as_slice() {
+        let large = self.racks_for(want).flat_map(|rack| descend(&rack.max, want.weight));
+        let held = match large.take(2).collect::<Vec<_>>().as_slice() {
             [only] => BTreeMap::from([((*only).clone(), gb(held))]),
             _ => BTreeMap::new(),
         };
