@@ -84,7 +84,7 @@ pub enum Event {
         tasks: Vec<(WorkerId, TaskId)>,
     },
     /// A worker's stream broke. It is given no more tasks, and has [`Config::reconnect_grace`](crate::Config) to come back, or
-    /// to say by a heartbeat that it lives, before what it holds goes to others.
+    /// to say by a heartbeat that it lives, before what it holds goes to others. One that takes no more tasks has left with it.
     StreamBroken {
         /// Whose.
         worker: WorkerId,

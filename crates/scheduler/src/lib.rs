@@ -4,10 +4,14 @@
 //!
 //! Rules: a task goes only to a worker that runs its prover type and speaks its dialect, is of the right kind and has
 //! `current + task ≤ max` weight free; delivery is at least once, and a late result from a worker that lost the task
-//! changes no weight; what follows from a fault (again when, elsewhere or not, given up)
-//! is the decision of [`Config::patience`], and a task that is to wait is not given out before; a worker that cannot use its
-//! store is given nothing new for a while; tasks that were killed together for memory run apart
-//! from other work afterwards; what no present worker could ever take is diagnosed at once with the numbers.
+//! changes no weight; what follows from a fault (again when, elsewhere or not, given up) is the decision of [`Config::patience`],
+//! and a task that is to wait is not given out before; a worker that cannot use its store is given nothing new for a while; tasks
+//! that were killed together for memory run apart from other work afterwards; what no present worker could ever take is diagnosed
+//! at once with the numbers.
+//!
+//! To read on: what the scheduler is told and says is in `event.rs` and `action.rs`; `scheduler.rs` and `fleet.rs` take each event
+//! in, `transition.rs` changes states by them, and `assign.rs` and `reserve.rs` then give out what waits in `queue.rs` to who stands
+//! in `workers.rs`.
 //!
 //! ```
 //! use proofmill_primitives::{ProofMode, ProverType, TaskKind, Weight, WorkerKind};

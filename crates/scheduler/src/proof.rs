@@ -104,14 +104,13 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    pub(crate) fn new(spec: TaskSpec, prover: ProverType, numbers: (u64, u64), now: Time) -> Self {
-        let (proof_number, number) = numbers;
+    pub(crate) fn new(spec: TaskSpec, proof: &Proof, number: u64, now: Time) -> Self {
         Self {
             spec,
             state: TaskState::Pending { history: History::default(), last_failure: None },
-            prover,
+            prover: proof.spec.prover,
             number,
-            proof_number,
+            proof_number: proof.number,
             avoid: Avoid::default(),
             history: History::default(),
             not_before: None,

@@ -21,6 +21,7 @@ use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, WorkerId};
 use std::{cmp::Reverse, collections::BTreeSet};
 
+/// Why a worker is kept. Of two needs of one task the first counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
     Blocked,

@@ -214,7 +214,7 @@ impl Scheduler {
         let Some(proof) = self.proofs.get_mut(&spec.proof) else { return };
         proof.tasks.push(spec.id.clone());
         let id = spec.id.clone();
-        let mut task = Task::new(spec, proof.spec.prover, (proof.number, number), now);
+        let mut task = Task::new(spec, proof, number, now);
         if let TaskState::Pending { history, .. } | TaskState::Running { history, .. } = &state {
             task.avoid.workers = history.failed_on().iter().map(|id| WorkerId::new(id.as_str())).collect();
             task.history = history.clone();

@@ -20,7 +20,7 @@ pub(crate) struct Load {
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
     pub(crate) name: Arc<WorkerId>,
-    /// `None` while it is only known from before a restart and has not come back.
+    /// `None` while it is only known from before a restart and has not come back, and while it is being removed.
     pub(crate) spec: Option<WorkerSpec>,
     pub(crate) tasks: BTreeMap<TaskId, Load>,
     pub(crate) memory: Memory,

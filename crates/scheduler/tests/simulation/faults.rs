@@ -58,22 +58,19 @@ impl World {
     }
 
     pub(crate) fn toggle_link(&mut self) {
-        let id = self.some_process();
-        if let Some(process) = id.as_ref().and_then(|id| self.processes.get_mut(id)) {
-            process.linked = !process.linked;
-            let broken = !process.linked && process.open;
-            let is_back = process.linked && process.open && process.draining;
-            if broken && self.rng.percent(60) {
-                // The coordinator sees it.
-                let Some(id) = id else { return };
-                if let Some(process) = self.processes.get_mut(&id) {
-                    process.open = false;
-                }
-                self.tell(Event::StreamBroken { worker: id }).unwrap();
-            } else if is_back && let Some(id) = id {
-                // A node of the SP1 cluster that stops opens its stream again as often as that breaks.
-                self.tell(Event::WorkerBack { worker: id }).unwrap();
-            }
+        let Some(worker) = self.some_process() else { return };
+        let process = self.processes.get_mut(&worker).unwrap();
+        process.linked = !process.linked;
+        if !process.open {
+            return;
+        }
+        if !process.linked && self.rng.percent(60) {
+            // The coordinator sees it.
+            process.open = false;
+            self.tell(Event::StreamBroken { worker }).unwrap();
+        } else if process.linked && process.draining {
+            // A node of the SP1 cluster that stops opens its stream again as often as that breaks.
+            self.tell(Event::WorkerBack { worker }).unwrap();
         }
     }
 
