@@ -228,7 +228,7 @@ impl ClusterService for Api {
         let handle = self.handle.of(request.get_ref());
         let proof = ProofId::from(request.into_inner().proof_id);
         // What is not there is not wanted either: the SP1 cluster's clients clean up without looking.
-        handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
+        handle.call(|state| state.feed_if_live(Event::ProofCancelled { proof })).await??;
         Ok(Response::new(()))
     }
 
@@ -281,7 +281,7 @@ impl ClusterService for Api {
                 if let Some(deadline) = deadline {
                     state.move_deadline(&proof, deadline)?;
                 }
-                end.map_or(Ok(()), |end| state.end_proof(end))
+                end.map_or(Ok(()), |end| state.feed_if_live(end))
             })
             .await??;
         Ok(Response::new(()))

@@ -13,7 +13,7 @@ use proofmill_ledger::{ExecutionFailure, ExecutionStatus, Ledger, ProofRecord, P
 use proofmill_primitives::{
     ArtifactId, Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind,
 };
-use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
+use proofmill_scheduler::{Event, TaskSpec, WorkerSpec};
 use proofmill_wire::{
     header, text,
     worker::{
@@ -94,12 +94,6 @@ fn reason(extra_data: &str) -> Option<Fault> {
         }
         None => Fault::new(Code::ProgramFailed, "the program stopped without finishing"),
     })
-}
-
-/// Whether a task runs the program, and so may find that it cannot be run. What a stock worker says of another one, it says of
-/// itself as much as of the proof.
-const fn runs_the_program(kind: TaskKind) -> bool {
-    matches!(kind, TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly)
 }
 
 /// A request that came without the API, with its first task's inputs laid out as the SP1 cluster does.
@@ -309,36 +303,7 @@ impl WorkerService for Coordinator {
         let FailProofRequest { worker_id, proof_id, task_id, extra_data } = request.into_inner();
         let (worker, proof) = (WorkerId::from(worker_id), ProofId::from(proof_id));
         let task = task_id.map(TaskId::from);
-        handle
-            .call(move |state| {
-                let known = task.as_ref().and_then(|task| state.scheduler.task(task));
-                // Whoever had it from another coordinator, say. A live proof ends over a task of its own alone.
-                if task.is_some()
-                    && known.is_none_or(|(spec, _)| spec.proof != proof)
-                    && state.scheduler.proof(&proof).is_some()
-                {
-                    return Err(Status::not_found("the proof has no such task, and goes on"));
-                }
-                let ran = known.is_none_or(|(spec, _)| runs_the_program(spec.kind));
-                let holder = |stands: &TaskState| match stands {
-                    TaskState::Running { worker, .. } => Some(worker.clone()),
-                    _ => None,
-                };
-                // A task that is done, or that this worker has no more, is no reason to give up.
-                if known.is_some_and(|(_, stands)| holder(stands).as_ref() != Some(&worker)) {
-                    return Ok(());
-                }
-                let task = task.filter(|_| known.is_some());
-                let code = if fault.code == Code::Dismissed && ran { Code::Rejected } else { fault.code };
-                let fault = Fault { code, ..fault };
-                match task {
-                    Some(task) if !code.is_final() => state.dismiss_task(worker, task, fault, extra_data),
-                    _ => {
-                        state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault })
-                    }
-                }
-            })
-            .await??;
+        handle.call(move |state| state.give_up_proof(worker, proof, task, fault, extra_data)).await??;
         Ok(Response::new(()))
     }
 
@@ -398,7 +363,7 @@ impl WorkerService for Coordinator {
     async fn cancel_proof(&self, request: Request<CancelProofRequest>) -> Result<Response<()>, Status> {
         let handle = self.handle.of(request.get_ref());
         let proof = ProofId::from(request.into_inner().proof_id);
-        handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
+        handle.call(|state| state.feed_if_live(Event::ProofCancelled { proof })).await??;
         Ok(Response::new(()))
     }
 

@@ -35,11 +35,11 @@ pub(crate) struct WorkerLink {
 }
 
 impl WorkerLink {
-    /// Whether whoever registers under this name, as this process, is the one that is here, and takes no more tasks. Nodes of the SP1
-    /// cluster do not say which process they are, and no two have the same name: one that stops says so once, and then opens its
-    /// stream as often as it breaks, for as long as what it holds takes. Only its silence tells that it is gone.
-    pub(crate) fn leaves_for_good(&self, process: Option<&str>) -> bool {
-        self.draining && self.incarnation.is_none() && process.is_none()
+    /// Whether it is a node of the SP1 cluster that takes no more tasks. Such nodes do not say which process they are, and no two have the
+    /// same name. One that stops says so once, and then opens its stream as often as that breaks, for as long as what it holds takes:
+    /// only its silence tells that it is gone.
+    pub(crate) const fn is_leaving_node(&self) -> bool {
+        self.draining && self.incarnation.is_none()
     }
 }
 
@@ -50,8 +50,8 @@ pub(crate) struct Subscriber {
     pub(crate) proof: ProofId,
     /// What it waits for: tasks, and of one that no other task asked for, its kind.
     pub(crate) waiting: BTreeMap<TaskId, Option<TaskKind>>,
-    /// It named a task before.
-    pub(crate) is_used: bool,
+    /// It named a task before. One that did not may be about to, also after its proof: of that task it must hear something.
+    pub(crate) has_named: bool,
     unacknowledged: BTreeMap<String, Told>,
     /// The tasks in `unacknowledged`: each is told of once at a time.
     told: BTreeSet<TaskId>,
@@ -74,7 +74,7 @@ impl Subscriber {
         Self {
             proof,
             waiting: BTreeMap::new(),
-            is_used: false,
+            has_named: false,
             unacknowledged: BTreeMap::new(),
             told: BTreeSet::new(),
             sink,

@@ -331,8 +331,7 @@ impl State {
         self.batch.push(Change::TasksForgotten { proof: proof.clone() });
         let Self { subscribers, channels, releases, .. } = self;
         subscribers.retain(|_, subscriber| {
-            // Who has named no task yet may be about to: of that one it must hear something.
-            if subscriber.proof != *proof || !subscriber.is_used {
+            if subscriber.proof != *proof || !subscriber.has_named {
                 return true;
             }
             subscriber.proof_ended(status == ProofStatus::Completed, releases);

@@ -153,16 +153,17 @@ impl State {
         }
     }
 
-    /// Ends a proof, or a task. What has ended before stays as it is: saying so again does no harm.
-    pub(crate) fn end_proof(&mut self, event: Event) -> Result<(), Status> {
+    /// Lets the scheduler know of the end or a fault of a proof or a task. What has ended before stays as it is: saying so again does
+    /// no harm.
+    pub(crate) fn feed_if_live(&mut self, event: Event) -> Result<(), Status> {
         match self.feed(event) {
             Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
             outcome => outcome,
         }
     }
 
-    /// A proof that is none, for tasks that somebody asks for one by one, is over once none of them is under way: as in the SP1
-    /// cluster. Nobody would end it before its time is over.
+    /// A proof of `CreateDummyProof` only holds tasks that somebody asks for one by one. As in the SP1 cluster, it is over once none of
+    /// them is under way: nobody else would end it before its deadline.
     pub(super) fn end_dummy(&mut self, proof: ProofId) -> Result<(), Status> {
         let is_dummy = |entry: &Entry| entry.is_live() && entry.mode().is_none();
         if !self.proofs.get(&proof).is_some_and(is_dummy) {
@@ -173,7 +174,7 @@ impl State {
         if tasks.any(|(_, counts)| counts.pending + counts.running > 0) {
             return Ok(());
         }
-        self.end_proof(Event::ProofCompleted { proof })
+        self.feed_if_live(Event::ProofCompleted { proof })
     }
 
     /// What a controller says about its proof at the end; a proof that has ended keeps what was said then.
@@ -186,7 +187,7 @@ impl State {
         if self.proofs.get(proof).is_some_and(Entry::is_live) {
             self.keep(proof, extra_data);
         }
-        self.end_proof(event)
+        self.feed_if_live(event)
     }
 
     /// Keeps what a worker says at the end of a proof. One that says very much has made the proof all the same, or given it up.

@@ -27,8 +27,7 @@ impl State {
         let mut subscriber = earlier.unwrap_or_else(|| Subscriber::new(proof.clone(), sink.clone()));
         subscriber.reopen(sink, Instant::now(), &mut self.releases);
         subscriber.heartbeat();
-        // Who has named no task yet may be about to: of that one it must hear something.
-        if self.scheduler.proof(&proof).is_none() && (subscriber.is_used || !tasks.is_empty()) {
+        if self.scheduler.proof(&proof).is_none() && (subscriber.has_named || !tasks.is_empty()) {
             subscriber.end(&mut self.releases);
             // This stream may break as the one before did.
             if subscriber.is_owed() {
@@ -50,7 +49,7 @@ impl State {
 
     fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) -> Result<(), Status> {
         let Some(subscriber) = self.subscribers.get_mut(id) else { return Ok(()) };
-        subscriber.is_used |= !tasks.is_empty();
+        subscriber.has_named |= !tasks.is_empty();
         let mut unknown = 0;
         for task in tasks {
             // Of another proof's tasks it would hear nothing.

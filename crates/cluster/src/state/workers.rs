@@ -22,6 +22,12 @@ pub(crate) struct Process {
     pub(crate) is_fresh: bool,
 }
 
+/// Whether a task runs the program, and so may find that it cannot be run. What a stock worker says of another one, it says of
+/// itself as much as of the proof.
+const fn runs_the_program(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly)
+}
+
 impl State {
     /// Registers a worker and its stream, and writes down under which session. A second one of the same name is refused as long
     /// as the first is there.
@@ -52,9 +58,8 @@ impl State {
             self.feed(Event::WorkerReplaced { worker: id.clone() })?;
         }
         self.sessions += 1;
-        if let Some(link) =
-            self.workers.get_mut(&id).filter(|link| link.leaves_for_good(incarnation.as_deref()))
-        {
+        let comes_back = |link: &&mut WorkerLink| link.is_leaving_node() && incarnation.is_none();
+        if let Some(link) = self.workers.get_mut(&id).filter(comes_back) {
             (link.sink, link.session) = (sink, self.sessions);
             session.store(self.sessions, Ordering::Release);
             tracing::info!(worker = %id, "a worker that takes no more tasks is back");
@@ -79,7 +84,7 @@ impl State {
             // One that drains ends it when it has done its tasks.
             if !link.draining {
                 tracing::warn!(%worker, "a worker's stream broke");
-            } else if link.leaves_for_good(None) && self.scheduler.is_busy(&worker) {
+            } else if link.is_leaving_node() && self.scheduler.is_busy(&worker) {
                 tracing::info!(%worker, "the stream of a worker broke that takes no more tasks, and holds some");
                 return;
             }
@@ -146,7 +151,7 @@ impl State {
             self.scheduler.task(&task)
             && let Some(entry) = self.proofs.get_mut(&spec.proof)
         {
-            // It ends its proof, and that is over then. Nobody else would: the proof would wait for nothing.
+            // The first task declares its proof made before it is done: the proof is over by then, or would wait for nobody.
             if matches!(spec.kind, TaskKind::Controller | TaskKind::ExecuteOnly) && spec.parent.is_none() {
                 let text =
                     "it was said to be done, and the proof was not said to be made; see the worker's log";
@@ -155,31 +160,52 @@ impl State {
             entry.account(spec.kind, worker.clone(), busy_ms, peak_memory_mb);
         }
         let proof = self.scheduler.task(&task).map(|(spec, _)| spec.proof.clone());
-        self.end_proof(Event::TaskCompleted { worker, task })?;
+        self.feed_if_live(Event::TaskCompleted { worker, task })?;
         proof.map_or(Ok(()), |proof| self.end_dummy(proof))
     }
 
     pub(crate) fn fail_task(&mut self, worker: WorkerId, task: TaskId, fault: Fault) -> Result<(), Status> {
-        self.end_proof(Event::TaskFailed { worker, task, fault })
+        self.feed_if_live(Event::TaskFailed { worker, task, fault })
     }
 
-    /// A worker gives up a proof over one of its tasks and says no more: it is heard as one that gives up the task. What it said is
-    /// kept where the task's proof has ended by that.
-    pub(crate) fn dismiss_task(
+    /// A worker gives up a proof, over one of its tasks where it names that. What another try may help it is heard to say of the task
+    /// alone.
+    pub(crate) fn give_up_proof(
         &mut self,
         worker: WorkerId,
-        task: TaskId,
+        proof: ProofId,
+        task: Option<TaskId>,
         fault: Fault,
         extra_data: Option<String>,
     ) -> Result<(), Status> {
-        let Some(proof) = self.scheduler.task(&task).map(|(spec, _)| spec.proof.clone()) else {
-            return Ok(());
-        };
-        self.fail_task(worker, task, fault)?;
-        if !self.proofs.get(&proof).is_some_and(Entry::is_live) {
-            self.keep(&proof, extra_data);
+        let known = task.as_ref().and_then(|task| self.scheduler.task(task));
+        // Whoever had it from another coordinator, say. A live proof ends over a task of its own alone.
+        if task.is_some()
+            && known.is_none_or(|(spec, _)| spec.proof != proof)
+            && self.scheduler.proof(&proof).is_some()
+        {
+            return Err(Status::not_found("the proof has no such task, and goes on"));
         }
-        Ok(())
+        // A task that is done, or that this worker has no more, is no reason to give up.
+        let is_here =
+            |state: &TaskState| matches!(state, TaskState::Running { worker: by, .. } if *by == worker);
+        if known.is_some_and(|(_, state)| !is_here(state)) {
+            return Ok(());
+        }
+        let ran = known.is_none_or(|(spec, _)| runs_the_program(spec.kind));
+        let code = if fault.code == Code::Dismissed && ran { Code::Rejected } else { fault.code };
+        let fault = Fault { code, ..fault };
+        let of = known.map(|(spec, _)| spec.proof.clone());
+        match task.zip(of) {
+            Some((task, of)) if !code.is_final() => {
+                self.fail_task(worker, task, fault)?;
+                if !self.proofs.get(&of).is_some_and(Entry::is_live) {
+                    self.keep(&of, extra_data);
+                }
+                Ok(())
+            }
+            _ => self.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault }),
+        }
     }
 
     /// Checks a weight against what a worker could ever have.
