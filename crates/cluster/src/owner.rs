@@ -217,11 +217,11 @@ async fn live(
         if time_passes {
             state.tick();
         }
-        let (batch, messages) = state.take_outputs();
+        let (batch, releases) = state.take_outputs();
         if !batch.is_empty() && commit(&ledger, batch, &stop).await?.is_break() {
             return Ok(());
         }
-        for release in messages.into_iter().chain(answers) {
+        for release in releases.into_iter().chain(answers) {
             release();
         }
         room.answered();

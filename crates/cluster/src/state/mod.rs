@@ -235,31 +235,7 @@ impl State {
     }
 
     fn task_changed(&mut self, proof: &ProofId, task: TaskId, state: TaskState) {
-        // The tasks of a proof that has ended are forgotten; its end is counted by itself.
-        if let Some((spec, _)) = self.scheduler.task(&task) {
-            match &state {
-                TaskState::Pending { last_failure: Some(fault), .. } => {
-                    metrics::task_fault(spec.kind, fault.code)
-                }
-                TaskState::Running { since, .. } => {
-                    let queued = self.scheduler.queued(&task).unwrap_or(*since);
-                    metrics::task_waited(spec.kind, since.since(queued));
-                }
-                _ => {}
-            }
-        }
-        match &state {
-            TaskState::Pending { last_failure: Some(Fault { code: Code::PutBack, text }), .. } => {
-                tracing::info!(%proof, %task, cause = text, "task put back");
-            }
-            TaskState::Pending { history, last_failure: Some(Fault { code, text }) } => {
-                tracing::warn!(%proof, %task, tries = history.tries(), fault = %code, cause = text, "task to be tried again");
-            }
-            TaskState::Failed { fault: Fault { code, text } } => {
-                tracing::error!(event = "task_failed", %proof, %task, fault = %code, cause = text, "task given up");
-            }
-            _ => {}
-        }
+        self.show_change(proof, &task, &state);
         match &state {
             TaskState::Pending { last_failure: Some(fault), .. } if is_told(fault.code) => {
                 if let Some(kind) = self.scheduler.task(&task).map(|(spec, _)| spec.kind) {
@@ -281,6 +257,35 @@ impl State {
         if self.scheduler.proof(proof).is_some() {
             let state = convert::task_record_state(state);
             self.batch.push(Change::TaskStateChanged { task, state });
+        }
+    }
+
+    /// In the metrics and in the log.
+    fn show_change(&self, proof: &ProofId, task: &TaskId, state: &TaskState) {
+        // The tasks of a proof that has ended are forgotten; its end is counted by itself.
+        if let Some((spec, _)) = self.scheduler.task(task) {
+            match state {
+                TaskState::Pending { last_failure: Some(fault), .. } => {
+                    metrics::task_fault(spec.kind, fault.code)
+                }
+                TaskState::Running { since, .. } => {
+                    let queued = self.scheduler.queued(task).unwrap_or(*since);
+                    metrics::task_waited(spec.kind, since.since(queued));
+                }
+                _ => {}
+            }
+        }
+        match state {
+            TaskState::Pending { last_failure: Some(Fault { code: Code::PutBack, text }), .. } => {
+                tracing::info!(%proof, %task, cause = text, "task put back");
+            }
+            TaskState::Pending { history, last_failure: Some(Fault { code, text }) } => {
+                tracing::warn!(%proof, %task, tries = history.tries(), fault = %code, cause = text, "task to be tried again");
+            }
+            TaskState::Failed { fault: Fault { code, text } } => {
+                tracing::error!(event = "task_failed", %proof, %task, fault = %code, cause = text, "task given up");
+            }
+            _ => {}
         }
     }
 
@@ -346,6 +351,11 @@ impl State {
             stays
         });
         self.by_output.remove(proof);
+        self.forget_oldest();
+    }
+
+    /// Keeps no more of ended proofs than is allowed.
+    fn forget_oldest(&mut self) {
         while self.ended.len() > self.config.remember_ended {
             if let Some(oldest) = self.ended.pop_front() {
                 self.proofs.remove(&oldest);
