@@ -119,16 +119,18 @@ impl Ledger {
             fault.code.is_final() || word || own >= config.patience.tries,
             "{task} was given up for {fault:?} after {own} faults of its own"
         );
-        let blameless = matches!(fault.code, Code::StoreAway | Code::StoreFull | Code::ClusterAway)
-            || matches!(
-                fault.code,
-                Code::Unfit
-                    | Code::NotSetUp
-                    | Code::NotDelivered
-                    | Code::Stopping
-                    | Code::PutBack
-                    | Code::Withdrawn
-            );
+        let blameless = matches!(
+            fault.code,
+            Code::StoreAway
+                | Code::StoreFull
+                | Code::ClusterAway
+                | Code::Unfit
+                | Code::NotSetUp
+                | Code::NotDelivered
+                | Code::Stopping
+                | Code::PutBack
+                | Code::Withdrawn
+        );
         assert!(!blameless, "{task} was given up for {fault:?}");
     }
 
