@@ -96,6 +96,15 @@ pub(crate) fn check_public_values(values: &[u8]) -> Result<(), Status> {
     }
 }
 
+/// Checks a weight against what a worker could ever have.
+pub(crate) fn check_weight(weight: Weight) -> Result<(), Status> {
+    const MOST: Weight = Weight::gb(1 << 20);
+    if weight > MOST {
+        return Err(Status::invalid_argument(format!("a task of {weight} is impossible: weights are in GB")));
+    }
+    Ok(())
+}
+
 pub(crate) fn proof_request(record: &ProofRecord) -> ProofRequest {
     ProofRequest {
         id: record.id.to_string(),

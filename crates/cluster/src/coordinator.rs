@@ -251,7 +251,7 @@ impl WorkerService for Coordinator {
         let data =
             request.into_inner().data.ok_or_else(|| Status::invalid_argument("a task must have data"))?;
         let spec = convert::task_spec(new_task_id(), data)?;
-        State::check_weight(spec.weight)?;
+        convert::check_weight(spec.weight)?;
         let task = handle.call(|state| state.create_task(spec)).await??;
         Ok(Response::new(CreateTaskResponse { task_id: task.into() }))
     }

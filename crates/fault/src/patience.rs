@@ -4,7 +4,7 @@ use crate::{At, Code, Fault, History};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How often something is tried, and how long it waits in between.
+/// How often something is tried, and how long it waits in between. The figures are the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patience {
     /// So many tries that failed by the work's own fault are the last. 4.

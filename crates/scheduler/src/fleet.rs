@@ -227,6 +227,7 @@ impl Scheduler {
         self.stop_long_tasks(now, actions);
         self.fail_late_proofs(now, actions);
         self.let_leave(now, actions);
+        // First what can go: a worker is kept only for who is left over.
         self.assign(now, actions);
         self.reserve(now, actions);
     }

@@ -236,16 +236,12 @@ impl Scheduler {
         if task.state == TaskState::Succeeded {
             return Ok(());
         }
-        let (here, elsewhere) = match task.worker() {
-            Some(holder) if holder == worker => (true, None),
-            holder => (false, holder.cloned()),
-        };
+        let holder = task.worker().cloned();
         self.set_state(now, id, TaskState::Succeeded, actions);
-        if here {
-            self.workers.works(worker);
-        }
-        if let Some(holder) = elsewhere {
-            self.withdraw(&holder, id, actions);
+        match holder {
+            Some(holder) if holder == *worker => self.workers.works(worker),
+            Some(holder) => self.withdraw(&holder, id, actions),
+            None => {}
         }
         Ok(())
     }

@@ -52,12 +52,12 @@ impl Scheduler {
     /// Takes a task that runs from its worker: what follows from the fault is the decision of the policy.
     pub(crate) fn give_back(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
         let Some(worker) = self.tasks.get(id).and_then(|task| task.worker().cloned()) else { return };
-        // Of what takes workers down, and the coordinator with them, no more is known later.
+        // Others may not be back yet. What takes workers down may take the coordinator with them each time, and would never be given up.
         let gathering = fault.at() == At::Task && self.is_gathering(now);
         let others = gathering || self.has_place(id, &Avoid::worker(&worker));
         let outgrown = if fault.code.is_of_memory() { self.outgrown(id, &worker) } else { None };
         let of_the_store = fault.code.is_of_the_workers_store();
-        // Where it is the store itself, every worker is as good, and a line for each that was tried would be many.
+        // Where it is the store itself, every worker is as good; to avoid each that was tried would only make many lines.
         let everywhere = of_the_store && self.workers.most_stumble();
         let build = self.workers.build(&worker).cloned();
         self.look_back(now, id);

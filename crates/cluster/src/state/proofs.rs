@@ -185,13 +185,13 @@ impl State {
         event: Event,
     ) -> Result<(), Status> {
         if self.proofs.get(proof).is_some_and(Entry::is_live) {
-            self.keep(proof, extra_data);
+            self.keep_extra_data(proof, extra_data);
         }
         self.feed_if_live(event)
     }
 
     /// Keeps what a worker says at the end of a proof. One that says very much has made the proof all the same, or given it up.
-    pub(super) fn keep(&mut self, proof: &ProofId, said: Option<String>) {
+    pub(super) fn keep_extra_data(&mut self, proof: &ProofId, said: Option<String>) {
         let extra_data = said.map(|said| text::brief(said, convert::MAX_KEPT));
         self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
     }

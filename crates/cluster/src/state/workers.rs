@@ -4,7 +4,7 @@ use super::State;
 use crate::{entry::Entry, error::brief, queue::Sink, streams::WorkerLink};
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::Timestamp;
-use proofmill_primitives::{ProofId, TaskId, TaskKind, Weight, WorkerId};
+use proofmill_primitives::{ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
 use std::{
@@ -200,22 +200,11 @@ impl State {
             Some((task, of)) if !code.is_final() => {
                 self.fail_task(worker, task, fault)?;
                 if !self.proofs.get(&of).is_some_and(Entry::is_live) {
-                    self.keep(&of, extra_data);
+                    self.keep_extra_data(&of, extra_data);
                 }
                 Ok(())
             }
             _ => self.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault }),
         }
-    }
-
-    /// Checks a weight against what a worker could ever have.
-    pub(crate) fn check_weight(weight: Weight) -> Result<(), Status> {
-        const MOST: Weight = Weight::gb(1 << 20);
-        if weight > MOST {
-            return Err(Status::invalid_argument(format!(
-                "a task of {weight} is impossible: weights are in GB"
-            )));
-        }
-        Ok(())
     }
 }
