@@ -58,11 +58,8 @@ impl Scheduler {
         self.reserved.iter().find_map(|(id, kept)| {
             let task = self.tasks.get(id)?;
             let key = task.line()?;
-            let elsewhere = self.host(&key, task);
-            let host = elsewhere.or_else(|| {
-                Some(kept)
-                    .filter(|kept| self.workers.get(kept).is_some_and(|host| host.has_room_now(&key.want)))
-            })?;
+            let fits = || self.workers.get(kept).is_some_and(|host| host.has_room_now(&key.want));
+            let host = self.host(&key, task).or_else(|| fits().then_some(kept))?;
             Some((id.clone(), host.clone()))
         })
     }

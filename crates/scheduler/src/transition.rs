@@ -167,20 +167,23 @@ impl Scheduler {
 
     /// Lines up the waiting tasks whose pause is over.
     pub(crate) fn wake(&mut self, now: Time) {
-        while let Some((_, id)) = self.delayed.first().filter(|(due, _)| *due <= now).cloned() {
-            self.delayed.pop_first();
-            if let Some(task) = self.tasks.get_mut(&id) {
-                (task.not_before, task.queued) = (None, now);
-                self.line_up(&id);
-            }
+        while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
+            self.wake_first(now);
         }
     }
 
     /// The clock went back: nobody waits for what it showed before.
     pub(crate) fn wake_all(&mut self, now: Time) {
-        while let Some((_, id)) = self.delayed.pop_first() {
-            self.delayed.insert((Time::default(), id));
-            self.wake(now);
+        while !self.delayed.is_empty() {
+            self.wake_first(now);
+        }
+    }
+
+    fn wake_first(&mut self, now: Time) {
+        let Some((_, id)) = self.delayed.pop_first() else { return };
+        if let Some(task) = self.tasks.get_mut(&id) {
+            (task.not_before, task.queued) = (None, now);
+            self.line_up(&id);
         }
     }
 
