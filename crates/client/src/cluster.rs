@@ -84,6 +84,8 @@ pub struct Accepted {
     pub deadline: u64,
     /// Whether this client made it, now or before, and nobody else was seen to ask for the same.
     pub is_ours: bool,
+    /// The most instructions that it may take, as whoever made it said.
+    pub cycle_limit: Option<NonZeroU64>,
 }
 
 /// A connection to a cluster.
@@ -203,7 +205,9 @@ impl ClusterClient {
             // Before it is sent: where its answer is lost, it is found again as this client's own.
             self.ours().insert(id.clone(), deadline);
             match within(ANSWER, self.api.clone().proof_request_create(request)).await {
-                Some(Ok(_)) => return Ok(Accepted { id, deadline, is_ours: true }),
+                Some(Ok(_)) => {
+                    return Ok(Accepted { id, deadline, is_ours: true, cycle_limit: asked.cycle_limit });
+                }
                 // Somebody else asked for it in between, and it came to nothing.
                 Some(Err(status)) if status.code() == Code::AlreadyExists => {
                     self.ours().remove(&id);
@@ -221,12 +225,13 @@ impl ClusterClient {
     /// ([`withdraw`](Self::withdraw)).
     async fn join(&self, there: ProofRequest, deadline: u64) -> Result<Accepted, ClientError> {
         let is_live = there.proof_status() != ProofRequestStatus::Completed;
-        let ProofRequest { id, deadline: before, .. } = there;
+        let ProofRequest { id, deadline: before, cycle_limit, .. } = there;
+        let cycle_limit = cycle_limit.and_then(NonZeroU64::new);
         // Somebody who joined it has moved its deadline.
         let is_ours = self.ours().get(&id) == Some(&before);
         // No deadline is the latest of all.
         if !is_live || before == 0 || (is_ours && before >= deadline) {
-            return Ok(Accepted { id, deadline: before, is_ours });
+            return Ok(Accepted { id, deadline: before, is_ours, cycle_limit });
         }
         let deadline = if is_ours { deadline } else { deadline.max(before.saturating_add(1)) };
         let request = ProofRequestUpdateRequest {
@@ -238,7 +243,7 @@ impl ClusterClient {
         if is_ours {
             self.ours().insert(id.clone(), deadline);
         }
-        Ok(Accepted { id, deadline, is_ours })
+        Ok(Accepted { id, deadline, is_ours, cycle_limit })
     }
 
     /// The request with this id, if there is one.

@@ -2,9 +2,10 @@
 
 use proofmill_artifacts::ArtifactError;
 use proofmill_backends::{BackendError, SnarkVariant};
-use proofmill_fault::Code;
-use proofmill_primitives::{ArtifactId, ProofMode};
-use std::time::Duration;
+use proofmill_fault::{At, Code};
+use proofmill_primitives::{ArtifactId, Instructions, ProofMode};
+use proofmill_wire::operator::ProofProgress;
+use std::{num::NonZeroU64, time::Duration};
 use tonic::Status;
 
 /// Why there is no proof.
@@ -181,6 +182,22 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Why there is no proof, by the fault that the cluster names. One that an older cluster does not name is the task's.
+    pub(crate) fn ended_by(id: String, ended: ProofProgress) -> Self {
+        let cause = ended.cause;
+        match Code::parse(&ended.fault).unwrap_or(Code::Other(At::Task)) {
+            Code::Late => Self::Late { id, cause },
+            code if code.is_of_execution() => Self::CannotExecute { id, cause },
+            code => Self::Failed { id, code, cause },
+        }
+    }
+
+    /// It took more instructions than this.
+    pub(crate) fn past(limit: NonZeroU64, id: String) -> Self {
+        let cause = BackendError::CycleLimit { limit: Instructions(limit.get()) }.to_string();
+        Self::CannotExecute { id, cause }
+    }
+
     /// Whose fault it is that there is no proof.
     pub const fn code(&self) -> Code {
         match self {

@@ -7,7 +7,6 @@ use crate::{
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, refusal_of};
 use proofmill_backends::{Backend, Proof, SnarkVariant};
-use proofmill_fault::{At, Code};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{
     Aggregation, RangePublicValues, aggregation,
@@ -181,8 +180,7 @@ impl ClusterProver {
         mut show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<Proof>, ClientError> {
         let asked = self.store(wanted.program, stdin, wanted.mode).await?;
-        let accepted = self.client.ask(&asked).await?;
-        let progress = self.wait(&accepted, stop, &mut show).await?;
+        let progress = self.ended(&asked, stop, &mut show).await?;
         let fault = match self.look(wanted, progress, Look::First).await? {
             Ok(made) => return Ok(made),
             Err(fault) => fault,
@@ -375,14 +373,34 @@ impl ClusterProver {
         mut show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<ProofProgress, ClientError> {
         let asked = self.store(program, stdin, ProofMode::Execute).await?;
-        let accepted = self.client.ask(&asked).await?;
-        let ended = self.wait(&accepted, stop, &mut show).await?;
-        if !ended.public_values.is_empty() {
-            return Ok(ended);
-        }
+        let mut ended = self.ended(&asked, stop, &mut show).await?;
         // One that ended before a restart: the ledger does not keep what the program committed to.
-        let accepted = self.client.ask_anew(&asked).await?;
-        self.wait(&accepted, stop, show).await
+        if ended.public_values.is_empty() {
+            let accepted = self.client.ask_anew(&asked).await?;
+            ended = self.wait(&accepted, stop, show).await?;
+        }
+        match self.cycle_limit {
+            // Whoever had it executed allowed it more.
+            Some(limit) if ended.instructions > limit.get() => Err(ClientError::past(limit, ended.proof_id)),
+            _ => Ok(ended),
+        }
+    }
+
+    /// Asks, and waits for the end. Where somebody else had asked, and it failed for allowing fewer instructions, it is asked for again.
+    async fn ended(
+        &self,
+        asked: &ProofAsked,
+        stop: &CancellationToken,
+        show: &mut (impl FnMut(&ProofProgress) + Send),
+    ) -> Result<ProofProgress, ClientError> {
+        let accepted = self.client.ask(asked).await?;
+        let less = accepted.cycle_limit.is_some_and(|of| asked.cycle_limit.is_none_or(|ours| of < ours));
+        let ended = self.wait(&accepted, stop, &mut *show).await;
+        if less && matches!(ended, Err(ClientError::CannotExecute { .. })) {
+            let accepted = self.client.ask(asked).await?;
+            return self.wait(&accepted, stop, show).await;
+        }
+        ended
     }
 
     /// Puts program and input where the cluster finds them.
@@ -428,7 +446,7 @@ impl ClusterProver {
         match ended.phase() {
             ProofPhase::Completed => Ok(ended),
             ProofPhase::Cancelled => Err(ClientError::Cancelled { id }),
-            _ => Err(ended_by(id, ended)),
+            _ => Err(ClientError::ended_by(id, ended)),
         }
     }
 }
@@ -456,16 +474,6 @@ struct Fault {
     /// The bad bytes, where there are any.
     bytes: Option<Bytes>,
     progress: ProofProgress,
-}
-
-/// Why there is no proof, by the fault that the cluster names. One that an older cluster does not name is the task's.
-fn ended_by(id: String, ended: ProofProgress) -> ClientError {
-    let cause = ended.cause;
-    match Code::parse(&ended.fault).unwrap_or(Code::Other(At::Task)) {
-        Code::Late => ClientError::Late { id, cause },
-        code if code.is_of_execution() => ClientError::CannotExecute { id, cause },
-        code => ClientError::Failed { id, code, cause },
-    }
 }
 
 /// What it means for whoever asked that a proof does not verify here.

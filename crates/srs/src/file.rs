@@ -9,7 +9,7 @@ use halo2curves_axiom::{
     serde::SerdeObject,
 };
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -80,7 +80,7 @@ pub(crate) fn read_raw_part(reader: &mut (impl Read + Seek), k: u32, wanted: u32
 /// The setup and the degree that a file says it has. It is as long as it must be.
 fn head(path: &Path) -> Result<(Setup, u32), SrsError> {
     let io = |source| SrsError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io)?;
+    let mut file = whole::open(path).map_err(io)?;
     let mut begins = [0; MAGIC + 4];
     match file.read_exact(&mut begins) {
         // Whatever it begins with, it is too short.
@@ -143,7 +143,7 @@ const fn before_last(degree: u32) -> u64 {
 /// `τ·G₂` of a file that is as long as one of this degree must be. Nothing else of it is looked at.
 fn read_last(path: &Path, degree: u32) -> Result<G2Affine, SrsError> {
     let read = || {
-        let mut file = File::open(path)?;
+        let mut file = whole::open(path)?;
         file.seek(SeekFrom::Start(MAGIC as u64 + before_last(degree)))?;
         read_second(&mut file)
     };

@@ -5,7 +5,7 @@
 //! form. The roots of unity are powers of another one: `ω_halo2 = ω_snarkjs^52831969` at order 2^28, so the Lagrange points
 //! are the same in another order.
 
-use crate::{LARGEST_DEGREE, LEAST_DEGREE, Srs, SrsError, file};
+use crate::{LARGEST_DEGREE, LEAST_DEGREE, Srs, SrsError, file, whole};
 use halo2curves_axiom::bn256::G1Affine;
 use std::{
     collections::BTreeMap,
@@ -91,7 +91,7 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn open(path: &'a Path) -> Result<Self, SrsError> {
         let io = |source| SrsError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = whole::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         Ok(Self { path, reader: BufReader::with_capacity(1 << 20, file), length })
     }

@@ -100,6 +100,35 @@ impl Drop for Draft<'_> {
     }
 }
 
+/// Opens a file to read it.
+///
+/// # Errors
+/// It cannot be read, or it is [no file](only_file).
+pub fn open(path: &Path) -> io::Result<File> {
+    only_file(path)?;
+    File::open(path)
+}
+
+/// Refuses what is there and is no file: whoever opens a pipe waits for its other end, which may never come.
+///
+/// # Errors
+/// A folder, a pipe, a socket or a device is there, or nobody can tell.
+pub fn only_file(path: &Path) -> io::Result<()> {
+    let there = match fs::metadata(path) {
+        Ok(there) => there.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if there.is_file() {
+        Ok(())
+    } else if there.is_dir() {
+        Err(io::ErrorKind::IsADirectory.into())
+    } else {
+        let cause = "it is a pipe, a socket or a device: name a file, with what it gives in it";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, cause))
+    }
+}
+
 /// Bytes of the draft of a file that somebody left who was killed. Writing the file anew takes them back.
 pub fn left_over(path: &Path) -> u64 {
     fs::metadata(beside(path)).map_or(0, |draft| draft.len())
@@ -151,6 +180,7 @@ pub fn remove_drafts(folder: &Path, extensions: &[&str]) -> Vec<(PathBuf, u64)> 
             && of.extension().is_some_and(|extension| extensions.iter().any(|one| extension == *one))
     };
     let remove = |path: PathBuf| {
+        only_file(&path).ok()?;
         let file = File::options().write(true).open(&path).ok()?;
         // Whoever writes it holds the lock. Whoever held it until now may have left the name to another.
         file.try_lock().ok()?;
@@ -175,6 +205,7 @@ fn beside(path: &Path) -> PathBuf {
 /// An empty file that nobody else writes to while it is open. What somebody left in it who was killed is gone.
 fn draft(path: &Path) -> io::Result<File> {
     loop {
+        only_file(path)?;
         let file = File::options().write(true).create(true).truncate(false).open(path)?;
         file.lock()?;
         // Whoever held the lock until now has moved the file to its place, or removed it.
@@ -205,7 +236,7 @@ pub fn check(path: &Path) -> io::Result<()> {
 
 /// A file whose checksum matches, with the bytes of its content and that checksum.
 fn checked(path: &Path) -> io::Result<(File, u64, [u8; CHECKSUM as usize])> {
-    let mut file = File::open(path)?;
+    let mut file = open(path)?;
     let length = file.metadata()?.len();
     let content = length
         .checked_sub(CHECKSUM)

@@ -13,13 +13,21 @@ use proofmill_primitives::{ProofId, TaskId, Weight};
 use proofmill_wire::worker::WorkerTask;
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
+
+/// How often it is said of a task that it goes on: a step of a SNARK takes half an hour.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// What came of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +85,12 @@ impl Given {
         let (id, proof) = (&self.id, &self.proof);
         tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, output, "started");
         let running = Running::new(task.kind);
-        let done = caught(run::run(&self.bench, &task, &self.withdrawn)).await.unwrap_or_else(Err);
+        let says = |time: Duration| {
+            let (time_s, waits_for) = (time.as_secs(), self.bench.waits.text());
+            tracing::info!(task = %id, %proof, kind = %task.kind, time_s, waits_for, "goes on");
+        };
+        let work = caught(run::run(&self.bench, &task, &self.withdrawn));
+        let done = said_of(work, says).await.unwrap_or_else(Err);
         let outcome = match done {
             // Whatever the work makes of it that nobody wants it any more.
             Err(_) if self.withdrawn.is_cancelled() => Err(TaskFailure::withdrawn()),
@@ -135,9 +148,36 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, TaskFailure> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| TaskFailure::panicked(&*panic))
 }
 
+/// What comes of the work, of which it is said now and then how long it has gone on.
+async fn said_of<T>(work: impl Future<Output = T>, says: impl Fn(Duration)) -> T {
+    let begun = Instant::now();
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(SAID_EVERY) => says(begun.elapsed()),
+        }
+    }
+}
+
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_long_is_said_to_go_on_every_minute() {
+        let said = Mutex::new(Vec::new());
+        let says = |time: Duration| said.lock().unwrap().push(time.as_secs());
+        let minutes = |minutes| tokio::time::sleep(Duration::from_secs(60 * minutes + 30));
+        assert_eq!(said_of(async { 7 }, says).await, 7);
+        said_of(minutes(0), says).await;
+        assert!(said.lock().unwrap().is_empty(), "what is short has its end");
+        said_of(minutes(25), says).await;
+        let every: Vec<u64> = (1..=25).map(|minute| 60 * minute).collect();
+        assert_eq!(*said.lock().unwrap(), every);
+    }
 
     #[tokio::test]
     async fn a_panic_is_a_failure_that_says_why() {

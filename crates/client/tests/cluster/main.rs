@@ -4,6 +4,7 @@
 mod faults;
 mod insecure;
 mod late;
+mod limits;
 mod lost;
 mod site;
 mod snarks;

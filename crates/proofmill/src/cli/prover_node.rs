@@ -50,7 +50,7 @@ pub(crate) struct ProverNode {
     #[command(flatten)]
     pub(crate) proving: Proving,
     /// Split a range that takes more instructions, and give up a block that does [default: ten times what can be proven until
-    /// the window closes, at the speed of the fastest proof so far]
+    /// the window closes, at the speed of the fastest proof so far, or at an assumed one before there are enough to tell]
     #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
     pub(crate) cycle_limit: Option<NonZeroU64>,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! What a prover node says of itself.
 
-use crate::{observe, progress::duration};
+use crate::{observe, progress::duration, report::thousands};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_prover_node::rules::{
@@ -139,6 +139,11 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
             _ => String::new(),
         };
         out += &format!("epoch {} is not being aggregated: {why}{when}\n", epoch.epoch);
+    }
+    // The native execution counts none.
+    for (prover, limit) in snapshot.cycle_limits.iter().filter(|(prover, _)| prover.proves()) {
+        let limit = thousands(limit.get());
+        out += &format!("a range may take {limit} instructions of {prover} now (--cycle-limit)\n");
     }
     for problem in &snapshot.problems {
         out += &format!("problem: {problem}\n");
@@ -319,8 +324,12 @@ mod tests {
         ] {
             assert!(said.contains(line), "no {line:?} in {said}");
         }
+        // Nobody counts what the native execution takes.
+        assert!(!said.contains("instructions of"), "{said}");
+        snapshot.cycle_limits.insert(ProverType::OpenVm, NonZeroU64::new(72_000_000_000).unwrap());
         snapshot.publishing = PublishStep::Pruning { pass, since };
         let said = text(&snapshot, "here");
         assert!(said.contains("being pruned on L1, for 30 s so far"), "{said}");
+        assert!(said.contains("a range may take 72 000 000 000 instructions of openvm now"), "{said}");
     }
 }

@@ -343,7 +343,7 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
             println!("{what:<14} {} ({} a block)", thousands(all), thousands(all / blocks));
         }
     }
-    if let Some(Blocks { executed, .. }) = &work.blocks
+    if let Some(Blocks { executed, says, .. }) = &work.blocks
         && let Some(per_gas) = executed.per_gas(Instructions(ended.instructions))
     {
         println!("cost per gas   {per_gas} instructions");
@@ -351,10 +351,7 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
             println!("dearest        {dearest}");
         }
         if per_gas > limits.cost_warning {
-            let by = match work.dearest {
-                Some(_) => ": most likely by the transaction that is named above",
-                None => "",
-            };
+            let by = blame(matches!(says, Says::OpRange(_)), work.dearest.is_some());
             eprintln!(
                 "warning: the blocks cost {per_gas} instructions for each gas, more than {} (--cost-warning){by}",
                 limits.cost_warning
@@ -363,6 +360,15 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
     }
     println!("public values  {}", alloy_primitives::hex::encode_prefixed(&ended.public_values));
     Ok(())
+}
+
+/// What makes blocks dear. Where they are derived from L1, a quiet chain pays for L1's blocks with little gas of its own.
+const fn blame(derived: bool, named: bool) -> &'static str {
+    match (derived, named) {
+        (true, _) => ": most likely by what is read of L1, where they have few transactions",
+        (false, true) => ": most likely by the transaction that is named above",
+        (false, false) => "",
+    }
 }
 
 /// Saves the proof, which was verified, and shows the figures.
@@ -396,4 +402,16 @@ fn finish(args: &cli::Prove, backend: &dyn Backend, work: &Work, made: &Made<Pro
 /// Writes a file whole or not at all.
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
     files::save(path, bytes).wrap_err_with(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_transaction_is_blamed_for_what_reading_l1_takes() {
+        assert!(blame(true, true).contains("L1") && !blame(true, true).contains("by the transaction"));
+        assert!(blame(false, true).contains("by the transaction"));
+        assert_eq!(blame(false, false), "");
+    }
 }

@@ -32,21 +32,27 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
             let k = args.degree;
             println!("{}", told(Setup::Development));
             check_memory(k, memory::available())?;
+            let again = |error: &SrsError| eprintln!("{error}. It is made again now");
             match Srs::check_there(&folder, Setup::Development, k) {
                 Ok(()) => {
                     let there = folder.clone();
                     let read = move || Srs::read(&there, Setup::Development, k);
-                    if progress::long("reading the setup that is there", read).await?.is_ok() {
-                        println!("there already: {}", Srs::path(&folder, Setup::Development, k).display());
-                        return Ok(());
+                    match progress::long("reading the setup that is there", read).await? {
+                        Ok(_) => {
+                            let there = Srs::path(&folder, Setup::Development, k);
+                            println!("there already: {}", there.display());
+                            return Ok(());
+                        }
+                        Err(error) => again(&error),
                     }
                 }
+                Err(SrsError::Missing { .. }) => {}
                 // It would not be replaced, which is not said after a minute of work.
-                Err(error @ (SrsError::OtherSetup { .. } | SrsError::OtherDegree { .. })) => {
-                    return Err(error.into());
-                }
-                // It is missing, or to be made again.
-                Err(_) => {}
+                Err(
+                    error
+                    @ (SrsError::OtherSetup { .. } | SrsError::OtherDegree { .. } | SrsError::Io { .. }),
+                ) => return Err(error.into()),
+                Err(error) => again(&error),
             }
             Srs::check_room(&folder, Setup::Development, k)?;
             let make = move || Srs::develop(k).write(&folder);

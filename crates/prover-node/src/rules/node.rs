@@ -11,8 +11,11 @@ use super::{
     turn::{Desk, Turn},
 };
 use proofmill_chain::PruneCause;
-use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
-use std::collections::BTreeSet;
+use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch, ProverType};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+};
 
 /// The rules of a prover node, around its whole state. One [`handle`](Self::handle) takes in what happened and says what
 /// follows from it.
@@ -99,6 +102,11 @@ impl NodeState {
 
     pub(crate) fn discarded(&self) -> Vec<super::Entry> {
         self.desk.discarded.iter().cloned().collect()
+    }
+
+    pub(crate) fn cycle_limits(&self) -> BTreeMap<ProverType, NonZeroU64> {
+        let provers = self.desk.config.provers.iter();
+        provers.map(|prover| (*prover, self.desk.cycle_limit(*prover))).collect()
     }
 
     /// Takes in what happened at `now` and says what follows from it, to be carried out in order.

@@ -9,7 +9,7 @@ use super::{
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 /// The state of a prover node at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Snapshot {
     pub publishing: PublishStep,
     /// The proofs that were discarded last: they did not hold, or were refused.
     pub discarded: Vec<Entry>,
+    /// The most instructions that a range of each type may take now.
+    #[serde(default)]
+    pub cycle_limits: BTreeMap<ProverType, NonZeroU64>,
     /// What keeps something from going on, with its cause.
     pub problems: Vec<Problem>,
 }
@@ -262,6 +265,7 @@ impl NodeState {
             candidates: node.publishing.queue.values().cloned().collect(),
             publishing: node.publishing.step.clone(),
             discarded: self.discarded(),
+            cycle_limits: self.cycle_limits(),
             problems: problems(node, self.config()),
         }
     }

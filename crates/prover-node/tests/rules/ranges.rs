@@ -308,6 +308,7 @@ fn a_range_may_take_what_the_window_allows_at_the_speed_of_the_proofs_so_far() {
     prove_at(&mut scene, 900_000_000, 20);
     scene.lands(checkpoint(2, 1));
     assert_eq!(limits(&scene), [45_000_000 * 10 * 96]);
+    assert_eq!(scene.node.snapshot().cycle_limits[&EXEC].get(), 45_000_000 * 10 * 96);
     let cost = CostRules { cycle_limit: NonZeroU64::new(7), ..config.cost };
     let mut scene = Scene::with(Config { cost, ..config });
     scene.lands(checkpoint(1, 0));

@@ -1,8 +1,9 @@
 //! Files of Proofmill's own.
 
 use super::{ceremonies, ceremony};
-use crate::{Setup, Srs, SrsError, import};
-use std::{fs, thread, time::Duration};
+use crate::{Setup, Srs, SrsError, import, whole};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::{fs, io, path::Path, thread, time::Duration};
 use tempfile::TempDir;
 
 #[test]
@@ -213,4 +214,44 @@ fn a_kept_file_is_whole_or_refused() {
     assert!(matches!(error, SrsError::OtherSetup { found: Setup::Development, .. }), "{error}");
     let error = read().unwrap_err().to_string();
     assert!(error.contains("proofmill srs dev --degree 3"), "{error}");
+}
+
+/// Whoever opened it would wait for its other end.
+#[test]
+fn a_pipe_in_place_of_a_file_is_refused_and_not_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let make = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let path = Srs::path(folder.path(), Setup::Development, 3);
+    make(&path);
+    let linked = folder.path().join("linked");
+    std::os::unix::fs::symlink(&path, &linked).unwrap();
+    for file in [&path, &linked] {
+        for error in [
+            Srs::degree_of(file).map(drop),
+            Srs::read_file(file).map(drop),
+            import::degree(file).map(drop),
+            import::read(file, Some(3)).map(drop),
+        ] {
+            let error = error.unwrap_err();
+            assert!(matches!(error, SrsError::Io { .. }), "{error}");
+            assert!(error.to_string().contains("a pipe") && error.to_string().contains("name a file"));
+        }
+    }
+    let srs = Srs::develop(3);
+    for error in [
+        Srs::check_there(folder.path(), Setup::Development, 3),
+        Srs::check_whole(folder.path(), Setup::Development, 3).map(drop),
+        whole::check(&path).map_err(|source| SrsError::Io { path: path.clone(), source }),
+        // Nobody knows what it is for: it stays.
+        srs.write(folder.path()).map(drop),
+    ] {
+        assert!(error.unwrap_err().to_string().contains("a pipe"));
+    }
+    fs::remove_file(&path).unwrap();
+    // Nor is one taken for a draft.
+    make(&path.with_extension("srs.new"));
+    assert!(whole::remove_drafts(folder.path(), &["srs"]).is_empty());
+    assert!(srs.write(folder.path()).unwrap_err().to_string().contains("a pipe"));
+    assert_eq!(whole::only_file(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    whole::only_file(&folder.path().join("absent")).unwrap();
 }

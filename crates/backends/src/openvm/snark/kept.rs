@@ -49,7 +49,7 @@ impl Kept {
     /// Whether the file says that it was made of this. Behind that it may be damaged.
     pub(super) fn is_there(&self) -> bool {
         let mut head = [0; HEAD];
-        let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut head));
+        let read = whole::open(&self.path).and_then(|mut file| file.read_exact(&mut head));
         read.is_ok() && head == self.head
     }
 
@@ -165,7 +165,8 @@ impl Kept {
         };
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(unwritable)?;
-        let lock = File::create(self.path.with_extension("lock")).map_err(unwritable)?;
+        let lock = self.path.with_extension("lock");
+        let lock = whole::only_file(&lock).and_then(|()| File::create(&lock)).map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
