@@ -2,8 +2,15 @@
 //! proof. It does as the SP1 cluster's own controller does, but asks for every task under the same names each time, and folds in an
 //! order that follows from the shards alone: whoever starts over finds all that is done.
 
-use super::{asked::Tasks, faults::of_task, names::name, request::Request, store::Plain};
-use crate::{body::Body, network, shared::Shared, stdin};
+use super::{
+    asked::Tasks, derived, faults::of_task, names::name, request::Request, store::Plain, told::Told,
+};
+use crate::{
+    body::{Body, version_of},
+    network,
+    shared::Shared,
+    stdin,
+};
 use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{
     Proof,
@@ -20,10 +27,7 @@ use sp1_prover::worker::{
 };
 use sp1_prover_types::Artifact;
 use sp1_verifier::SP1Proof;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// How often what is lost on the way is made again.
 const MAX_REPEATS: u32 = 3;
@@ -49,7 +53,7 @@ pub(crate) async fn run(
     let mut tasks = Tasks::new(link.clone());
     let (mut known, mut folds) = (None, Vec::new());
     let Made { vk, output, inner } = loop {
-        match make(&request, &task, &store, &mut tasks, &mut known, &mut folds).await {
+        match make(shared, &request, &task, &store, &mut tasks, &mut known, &mut folds).await {
             // Not what the client stored, which was read before.
             Err(fault)
                 if matches!(fault.code, Code::Missing | Code::Damaged) && tasks.repeated < MAX_REPEATS =>
@@ -92,6 +96,7 @@ pub(crate) async fn run(
 
 /// Has everything made that is not there. `known` are the shards of an earlier try.
 async fn make(
+    shared: &Arc<Shared>,
     request: &Request,
     task: &ClusterTask,
     store: &Plain,
@@ -99,11 +104,11 @@ async fn make(
     known: &mut Option<Shards>,
     folds: &mut Vec<ArtifactId>,
 ) -> Result<Made, Fault> {
-    let (vk_name, vk) = key(request, store, tasks).await?;
+    let (vk_name, vk) = key(shared, request, store, tasks).await?;
     let (mode, nonce) = (request.mode.wire().to_le_bytes(), format!("{:?}", request.nonce));
     let parts = [vk_name.as_str().as_bytes(), request.input.as_str().as_bytes(), &mode, nonce.as_bytes()];
     let common = name("common", &parts);
-    store.save(&common, &request.common(vk.clone())).await?;
+    store.save(&common, &request.common(vk.clone())?).await?;
     let (execution, leaves) = match known.take() {
         Some(known) if are_whole(&known, store).await? => known,
         _ => shards(request, task, &common, store, tasks).await?,
@@ -201,7 +206,7 @@ async fn finish(
     link: &Arc<dyn ClusterLink>,
 ) -> Result<Finished, Fault> {
     let check = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
-        let program = crate::body::version_of(&body.vk).map_err(|cause| Fault::new(Code::BadProof, cause))?;
+        let program = version_of(&body.vk).map_err(|cause| Fault::new(Code::BadProof, cause))?;
         let mode = body.mode();
         if matches!(mode, ProofMode::Core | ProofMode::Compressed) {
             let checked = shared.check_body(&body, mode, &public_values, program);
@@ -232,16 +237,23 @@ fn ids(artifacts: Vec<Artifact>) -> Vec<ArtifactId> {
     artifacts.into_iter().map(|artifact| ArtifactId::new(artifact.0)).collect()
 }
 
-/// The program's key, and its name.
+/// The program's key, and its name. One that is not the program's (of a node with another version of SP1) would have every proof of the
+/// program fail for as long as it is found.
 async fn key(
+    shared: &Arc<Shared>,
     request: &Request,
     store: &Plain,
     tasks: &mut Tasks,
 ) -> Result<(ArtifactId, SP1VerifyingKey), Fault> {
     let output = name("key", &[request.program_hash.as_bytes()]);
     obtain(TaskKind::SetupVkey, vec![request.program.clone()], &output, store, tasks).await?;
-    let key = store.load(&output).await?;
-    Ok((output, key))
+    let key: SP1VerifyingKey = store.load(&output).await?;
+    let own = derived(shared.clone(), request.elf.clone()).await?;
+    if version_of(&key) != version_of(&own) {
+        tracing::error!(id = %output, "a program's key is not the one that this build derives: replaced");
+        store.save(&output, &own).await?;
+    }
+    Ok((output, own))
 }
 
 /// Has the program run and its shards proven: where the execution's output is, and the proofs in the order in which they join.
@@ -273,15 +285,14 @@ async fn shards(
     let mut messages = tasks.link.messages(execution.clone());
     let mut told = true;
     let mut waiting = BTreeSet::from([execution]);
-    // By the proof's name: an execution that starts over tells again of what it told before.
-    let mut proofs: BTreeMap<ArtifactId, ShardRange> = BTreeMap::new();
+    let mut shards = Told::default();
     while told || !tasks.done(&waiting) {
         tokio::select! {
             message = messages.recv(), if told => match message {
                 Some(message) => {
                     let shard: ProofData = stdin::read(&message)
                         .map_err(|cause| Fault::new(Code::ProverFailed, format!("a message of the execution: {cause}")))?;
-                    if proofs.insert(ArtifactId::new(shard.proof.0), shard.range).is_none() {
+                    if shards.add(ArtifactId::new(shard.proof.0), shard.range) {
                         let shard = TaskId::new(shard.task_id.to_string());
                         tasks.watch(shard.clone())?;
                         waiting.insert(shard);
@@ -293,9 +304,7 @@ async fn shards(
         }
     }
     is_left(TaskKind::CoreExecute, &output, store).await?;
-    let mut leaves: Vec<_> = proofs.into_iter().map(|(proof, range)| (range, proof)).collect();
-    // Precompiles, deferred proofs, execution, memory: the order of their ranges. Shards of precompiles have all the same.
-    leaves.sort();
+    let leaves = shards.shards();
     if leaves.is_empty() {
         return Err(Fault::new(Code::NoResult, "the execution told of no shards"));
     }
