@@ -3,7 +3,7 @@
 //! order that follows from the shards alone: whoever starts over finds all that is done.
 
 use super::{
-    asked::Tasks, derived, faults::of_task, names::name, request::Request, store::Plain, told::Told,
+    asked::Tasks, derived, faults::of_task, folds, names::name, request::Request, store::Plain, told::Told,
 };
 use crate::{
     body::{Body, version_of},
@@ -22,9 +22,7 @@ use proofmill_sp1_prover::tasks::ARITY;
 use sp1_core_machine::{executor::ExecutionOutput, riscv::RiscvAir};
 use sp1_hypercube::{SP1VerifyingKey, air::ShardRange};
 use sp1_primitives::SP1Field;
-use sp1_prover::worker::{
-    CoreExecuteTaskRequest, ProofData, RangeProofs, RawTaskRequest, RecursionProof, ReduceTaskRequest,
-};
+use sp1_prover::worker::{CoreExecuteTaskRequest, ProofData, RawTaskRequest};
 use sp1_prover_types::Artifact;
 use sp1_verifier::SP1Proof;
 use std::{collections::BTreeSet, sync::Arc};
@@ -110,7 +108,7 @@ async fn make(
     let common = name("common", &parts);
     store.save(&common, &request.common(vk.clone())?).await?;
     let (execution, leaves) = match known.take() {
-        Some(known) if are_whole(&known, store).await? => known,
+        Some(known) if are_whole(&known, request.mode, store).await? => known,
         _ => shards(request, task, &common, store, tasks).await?,
     };
     *known = Some((execution.clone(), leaves.clone()));
@@ -126,12 +124,16 @@ async fn make(
     Ok(Made { vk, output, inner })
 }
 
-async fn are_whole((execution, leaves): &Shards, store: &Plain) -> Result<bool, Fault> {
+/// Whether there is what an execution left, as far as the proof still needs it.
+async fn are_whole((execution, leaves): &Shards, mode: ProofMode, store: &Plain) -> Result<bool, Fault> {
     if !store.is_whole(execution).await? {
         return Ok(false);
     }
+    let folds = if mode == ProofMode::Core { Vec::new() } else { folds::levels(leaves.clone()) };
+    let found = folds::look(&folds, store).await?;
     for (_, leaf) in leaves {
-        if !store.is_whole(leaf).await? {
+        let is_needed = folds.is_empty() || found.needed.contains(leaf);
+        if is_needed && !store.is_whole(leaf).await? {
             return Ok(false);
         }
     }
@@ -233,7 +235,7 @@ async fn finish(
     Ok(finished)
 }
 
-fn ids(artifacts: Vec<Artifact>) -> Vec<ArtifactId> {
+pub(super) fn ids(artifacts: Vec<Artifact>) -> Vec<ArtifactId> {
     artifacts.into_iter().map(|artifact| ArtifactId::new(artifact.0)).collect()
 }
 
@@ -311,61 +313,33 @@ async fn shards(
     Ok((output, leaves))
 }
 
-/// Folds neighbours until one is left, and notes what is made on the way. A single one is folded as well: only the last step marks
-/// the proof as complete.
+/// Has the folds made that are not there, until one proof is left, and notes what is made on the way.
 async fn fold(
-    mut level: Vec<(ShardRange, ArtifactId)>,
+    leaves: Vec<(ShardRange, ArtifactId)>,
     task: &ClusterTask,
     store: &Plain,
     tasks: &mut Tasks,
     made: &mut Vec<ArtifactId>,
 ) -> Result<ArtifactId, Fault> {
-    loop {
-        let last = level.len() <= ARITY;
-        let (mut folded, mut asked) = (Vec::with_capacity(level.len().div_ceil(ARITY)), Vec::new());
-        for children in level.chunks(ARITY) {
-            if let ([only], false) = (children, last) {
-                folded.push(only.clone());
-                continue;
-            }
-            let (Some((first, _)), Some((end, _))) = (children.first(), children.last()) else { continue };
-            let range: ShardRange = (first.start()..end.end()).into();
-            let is_last = [u8::from(last)];
-            let parts = children.iter().map(|(_, child)| child.as_str().as_bytes());
-            let output = name("fold", &[is_last.as_slice()].into_iter().chain(parts).collect::<Vec<_>>());
-            let proofs = children.iter().map(|(range, child)| RecursionProof {
-                shard_range: *range,
-                proof: Artifact(child.to_string()),
-            });
-            let request = ReduceTaskRequest {
-                range_proofs: RangeProofs::new(range, proofs.collect()),
-                is_complete: last,
-                output: Artifact(output.to_string()),
-                context: super::raw(task).context,
-            };
-            let RawTaskRequest { inputs, .. } = request.into_raw().map_err(of_task)?;
-            if !store.is_whole(&output).await? {
-                let task = tasks.ask(TaskKind::RecursionReduce, ids(inputs), output.clone()).await?;
-                asked.push((task, output.clone()));
-            }
-            made.push(output.clone());
-            folded.push((range, output));
+    let levels = folds::levels(leaves);
+    made.extend(levels.iter().flatten().map(|fold| fold.output.clone()));
+    let Some(root) = levels.last().and_then(|level| level.first()).map(|fold| fold.output.clone()) else {
+        return Err(Fault::new(Code::NoResult, "nothing was folded"));
+    };
+    let found = folds::look(&levels, store).await?;
+    for level in &levels {
+        let (mut asked, mut outputs) = (Vec::new(), Vec::new());
+        for fold in level.iter().filter(|fold| found.lacking.contains(&fold.output)) {
+            let output = fold.output.clone();
+            asked.push(tasks.ask(TaskKind::RecursionReduce, fold.inputs(task)?, output).await?);
+            outputs.push(&fold.output);
         }
-        let (asked, outputs): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         tasks.wait(&asked).await?;
-        for output in &outputs {
+        for output in outputs {
             is_left(TaskKind::RecursionReduce, output, store).await?;
         }
-        level = folded;
-        if last {
-            break;
-        }
     }
-    level
-        .into_iter()
-        .next()
-        .map(|(_, root)| root)
-        .ok_or_else(|| Fault::new(Code::NoResult, "nothing was folded"))
+    Ok(root)
 }
 
 /// Wraps the proof for a chain that cannot verify it otherwise.

@@ -17,6 +17,7 @@ mod bench;
 mod controller;
 mod execution;
 mod faults;
+mod folds;
 mod names;
 mod prover;
 mod request;
