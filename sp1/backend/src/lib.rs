@@ -25,6 +25,7 @@ mod elf;
 mod execute;
 mod guard;
 mod network;
+mod orphans;
 mod shared;
 mod stdin;
 

@@ -260,6 +260,30 @@ async fn what_is_lost_is_made_again_and_nothing_else() {
     }
 }
 
+/// Such as that of a node with another version of SP1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_the_programs_is_replaced() {
+    let folder = Folder::new("key");
+    let store = folder.store(100).await;
+    let book = Book::new(Sp1Backend::new(), store.clone());
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../../programs/elf/sp1-range.elf");
+    let other = std::fs::read(other).unwrap();
+    store.put(&"other".into(), ArtifactKind::Program, other.into()).await.unwrap();
+    book.run(TaskKind::SetupVkey, &["other"]).await.unwrap();
+    let wrong = store.get(&"output".into(), ArtifactKind::Exchanged).await.unwrap();
+    let named = async || {
+        let fault = book.run(TaskKind::Controller, &REQUEST).await.unwrap_err();
+        assert_eq!(fault.code, Code::Missing, "{fault:?}");
+        book.asked().into_iter().find(|(kind, _)| *kind == TaskKind::SetupVkey).unwrap().1.remove(0)
+    };
+    let key = named().await;
+    let right = store.get(&key, ArtifactKind::Exchanged).await.unwrap();
+    assert_ne!(right, wrong);
+    store.put(&key, ArtifactKind::Exchanged, wrong).await.unwrap();
+    assert_eq!(named().await, key);
+    assert_eq!(store.get(&key, ArtifactKind::Exchanged).await.unwrap(), right);
+}
+
 /// SP1 goes on without the events of a shard that it cannot read, to a proof that does not hold.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_whose_events_are_lost_is_proven_again() {

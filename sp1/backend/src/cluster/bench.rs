@@ -29,6 +29,8 @@ struct AtHand {
     link: Arc<dyn ClusterLink>,
     /// The record, where it is a shard.
     record: Option<ArtifactId>,
+    /// The mark that says that its events are stored.
+    mark: Option<ArtifactId>,
     outputs: Vec<ArtifactId>,
     /// What SP1's random names stand for.
     events: HashMap<String, ArtifactId>,
@@ -50,10 +52,11 @@ enum Kept {
 impl Bench {
     /// From now on it is this task that stores, reads and sets marks.
     pub(crate) fn turn_to(&self, task: &ClusterTask, link: Arc<dyn ClusterLink>) {
-        let record = task.inputs.get(2).filter(|_| task.kind == TaskKind::ProveShard).cloned();
-        let outputs = task.outputs.clone();
+        let of_shard =
+            |input: usize| task.inputs.get(input).filter(|_| task.kind == TaskKind::ProveShard).cloned();
+        let (record, mark, outputs) = (of_shard(2), of_shard(3), task.outputs.clone());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(AtHand { link, record, outputs, events: HashMap::new(), fault: None, lost: None });
+            Some(AtHand { link, record, mark, outputs, events: HashMap::new(), fault: None, lost: None });
     }
 
     /// The first fault of the store or the coordinator in this task.
@@ -171,7 +174,13 @@ impl Link for Bench {
 
     fn complete(&self, task: TaskId) -> Later<'_, ()> {
         Box::pin(async move {
-            let link = self.at_hand(|at_hand| at_hand.link.clone())?;
+            // SP1 stores events beside the proving, and goes on with that when the task is withdrawn: what it stores then is in the wrong
+            // place, and nobody may take it for stored.
+            let is_its = |mark: &ArtifactId| mark.as_str() == task.to_string();
+            let link = self
+                .at_hand(|at_hand| at_hand.mark.as_ref().is_some_and(is_its).then(|| at_hand.link.clone()))?;
+            let link =
+                link.ok_or_else(|| anyhow::anyhow!("{task} marks a task that is not at hand any more"))?;
             link.complete(task.to_string().into()).await.map_err(|fault| self.noted(faulted(fault)))
         })
     }
@@ -182,5 +191,76 @@ impl Link for Bench {
 
     fn say(&self, _: TaskId, _: Vec<u8>) -> Later<'_, ()> {
         Box::pin(async { anyhow::bail!("what proves sends no messages") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proofmill_artifacts::ArtifactStore;
+    use proofmill_backends::tasks::{Foreseen, Later, NewTask, Outcome};
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+    type Ours = proofmill_primitives::TaskId;
+
+    /// Notes which marks are set.
+    #[derive(Clone, Debug, Default)]
+    struct Marks(Arc<Mutex<Vec<Ours>>>);
+
+    impl ClusterLink for Marks {
+        fn complete(&self, task: Ours) -> Later<()> {
+            self.0.lock().unwrap().push(task);
+            Box::pin(async { Ok(()) })
+        }
+
+        fn artifacts(&self) -> Arc<dyn ArtifactStore> {
+            unreachable!("nothing is stored")
+        }
+
+        fn create(&self, _: NewTask) -> Later<Ours> {
+            unreachable!("nothing is created")
+        }
+
+        fn results(&self) -> (UnboundedSender<Ours>, UnboundedReceiver<(Ours, Outcome)>) {
+            unreachable!("nothing is waited for")
+        }
+
+        fn messages(&self, _: Ours) -> UnboundedReceiver<Vec<u8>> {
+            unreachable!("nothing is read")
+        }
+
+        fn say(&self, _: Vec<u8>) -> Later<()> {
+            unreachable!("nothing is said")
+        }
+
+        fn foresee(&self, _: Foreseen) -> Later<()> {
+            unreachable!("nothing is planned")
+        }
+
+        fn complete_proof(&self, _: String) -> Later<()> {
+            unreachable!("nothing is proven")
+        }
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_of_a_withdrawn_shard_sets_no_mark() {
+        let (bench, marks) = (Bench::default(), Marks::default());
+        let shard = |record: &str, mark: &str| ClusterTask {
+            id: "task".into(),
+            proof: "p".into(),
+            kind: TaskKind::ProveShard,
+            inputs: ["program", "common", record, mark].map(ArtifactId::from).to_vec(),
+            outputs: ["proof", "events"].map(ArtifactId::from).to_vec(),
+            requester: String::new(),
+            repeated: 0,
+        };
+        bench.turn_to(&shard("record-1", "mark-1"), Arc::new(marks.clone()));
+        bench.complete(TaskId::new("mark-1")).await.unwrap();
+        bench.turn_to(&shard("record-2", "mark-2"), Arc::new(marks.clone()));
+        bench.complete(TaskId::new("mark-1")).await.unwrap_err();
+        bench.complete(TaskId::new("mark-2")).await.unwrap();
+        assert_eq!(*marks.0.lock().unwrap(), ["mark-1", "mark-2"].map(Ours::from));
+        assert!(bench.fault().is_none(), "it is no fault of the task at hand");
     }
 }

@@ -2,8 +2,15 @@
 //! proof. It does as the SP1 cluster's own controller does, but asks for every task under the same names each time, and folds in an
 //! order that follows from the shards alone: whoever starts over finds all that is done.
 
-use super::{asked::Tasks, faults::of_task, names::name, request::Request, store::Plain};
-use crate::{body::Body, network, shared::Shared, stdin};
+use super::{
+    asked::Tasks, derived, faults::of_task, folds, names::name, request::Request, store::Plain, told::Told,
+};
+use crate::{
+    body::{Body, version_of},
+    network,
+    shared::Shared,
+    stdin,
+};
 use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{
     Proof,
@@ -15,15 +22,10 @@ use proofmill_sp1_prover::tasks::ARITY;
 use sp1_core_machine::{executor::ExecutionOutput, riscv::RiscvAir};
 use sp1_hypercube::{SP1VerifyingKey, air::ShardRange};
 use sp1_primitives::SP1Field;
-use sp1_prover::worker::{
-    CoreExecuteTaskRequest, ProofData, RangeProofs, RawTaskRequest, RecursionProof, ReduceTaskRequest,
-};
+use sp1_prover::worker::{CoreExecuteTaskRequest, ProofData, RawTaskRequest};
 use sp1_prover_types::Artifact;
 use sp1_verifier::SP1Proof;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// How often what is lost on the way is made again.
 const MAX_REPEATS: u32 = 3;
@@ -49,7 +51,7 @@ pub(crate) async fn run(
     let mut tasks = Tasks::new(link.clone());
     let (mut known, mut folds) = (None, Vec::new());
     let Made { vk, output, inner } = loop {
-        match make(&request, &task, &store, &mut tasks, &mut known, &mut folds).await {
+        match make(shared, &request, &task, &store, &mut tasks, &mut known, &mut folds).await {
             // Not what the client stored, which was read before.
             Err(fault)
                 if matches!(fault.code, Code::Missing | Code::Damaged) && tasks.repeated < MAX_REPEATS =>
@@ -92,6 +94,7 @@ pub(crate) async fn run(
 
 /// Has everything made that is not there. `known` are the shards of an earlier try.
 async fn make(
+    shared: &Arc<Shared>,
     request: &Request,
     task: &ClusterTask,
     store: &Plain,
@@ -99,13 +102,13 @@ async fn make(
     known: &mut Option<Shards>,
     folds: &mut Vec<ArtifactId>,
 ) -> Result<Made, Fault> {
-    let (vk_name, vk) = key(request, store, tasks).await?;
+    let (vk_name, vk) = key(shared, request, store, tasks).await?;
     let (mode, nonce) = (request.mode.wire().to_le_bytes(), format!("{:?}", request.nonce));
     let parts = [vk_name.as_str().as_bytes(), request.input.as_str().as_bytes(), &mode, nonce.as_bytes()];
     let common = name("common", &parts);
-    store.save(&common, &request.common(vk.clone())).await?;
+    store.save(&common, &request.common(vk.clone())?).await?;
     let (execution, leaves) = match known.take() {
-        Some(known) if are_whole(&known, store).await? => known,
+        Some(known) if are_whole(&known, request.mode, store).await? => known,
         _ => shards(request, task, &common, store, tasks).await?,
     };
     *known = Some((execution.clone(), leaves.clone()));
@@ -121,12 +124,16 @@ async fn make(
     Ok(Made { vk, output, inner })
 }
 
-async fn are_whole((execution, leaves): &Shards, store: &Plain) -> Result<bool, Fault> {
+/// Whether there is what an execution left, as far as the proof still needs it.
+async fn are_whole((execution, leaves): &Shards, mode: ProofMode, store: &Plain) -> Result<bool, Fault> {
     if !store.is_whole(execution).await? {
         return Ok(false);
     }
+    let folds = if mode == ProofMode::Core { Vec::new() } else { folds::levels(leaves.clone()) };
+    let found = folds::look(&folds, store).await?;
     for (_, leaf) in leaves {
-        if !store.is_whole(leaf).await? {
+        let is_needed = folds.is_empty() || found.needed.contains(leaf);
+        if is_needed && !store.is_whole(leaf).await? {
             return Ok(false);
         }
     }
@@ -201,7 +208,7 @@ async fn finish(
     link: &Arc<dyn ClusterLink>,
 ) -> Result<Finished, Fault> {
     let check = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
-        let program = crate::body::version_of(&body.vk).map_err(|cause| Fault::new(Code::BadProof, cause))?;
+        let program = version_of(&body.vk).map_err(|cause| Fault::new(Code::BadProof, cause))?;
         let mode = body.mode();
         if matches!(mode, ProofMode::Core | ProofMode::Compressed) {
             let checked = shared.check_body(&body, mode, &public_values, program);
@@ -228,20 +235,27 @@ async fn finish(
     Ok(finished)
 }
 
-fn ids(artifacts: Vec<Artifact>) -> Vec<ArtifactId> {
+pub(super) fn ids(artifacts: Vec<Artifact>) -> Vec<ArtifactId> {
     artifacts.into_iter().map(|artifact| ArtifactId::new(artifact.0)).collect()
 }
 
-/// The program's key, and its name.
+/// The program's key, and its name. One that is not the program's (of a node with another version of SP1) would have every proof of the
+/// program fail for as long as it is found.
 async fn key(
+    shared: &Arc<Shared>,
     request: &Request,
     store: &Plain,
     tasks: &mut Tasks,
 ) -> Result<(ArtifactId, SP1VerifyingKey), Fault> {
     let output = name("key", &[request.program_hash.as_bytes()]);
     obtain(TaskKind::SetupVkey, vec![request.program.clone()], &output, store, tasks).await?;
-    let key = store.load(&output).await?;
-    Ok((output, key))
+    let key: SP1VerifyingKey = store.load(&output).await?;
+    let own = derived(shared.clone(), request.elf.clone()).await?;
+    if version_of(&key) != version_of(&own) {
+        tracing::error!(id = %output, "a program's key is not the one that this build derives: replaced");
+        store.save(&output, &own).await?;
+    }
+    Ok((output, own))
 }
 
 /// Has the program run and its shards proven: where the execution's output is, and the proofs in the order in which they join.
@@ -273,15 +287,14 @@ async fn shards(
     let mut messages = tasks.link.messages(execution.clone());
     let mut told = true;
     let mut waiting = BTreeSet::from([execution]);
-    // By the proof's name: an execution that starts over tells again of what it told before.
-    let mut proofs: BTreeMap<ArtifactId, ShardRange> = BTreeMap::new();
+    let mut shards = Told::default();
     while told || !tasks.done(&waiting) {
         tokio::select! {
             message = messages.recv(), if told => match message {
                 Some(message) => {
                     let shard: ProofData = stdin::read(&message)
                         .map_err(|cause| Fault::new(Code::ProverFailed, format!("a message of the execution: {cause}")))?;
-                    if proofs.insert(ArtifactId::new(shard.proof.0), shard.range).is_none() {
+                    if shards.add(ArtifactId::new(shard.proof.0), shard.range) {
                         let shard = TaskId::new(shard.task_id.to_string());
                         tasks.watch(shard.clone())?;
                         waiting.insert(shard);
@@ -293,70 +306,40 @@ async fn shards(
         }
     }
     is_left(TaskKind::CoreExecute, &output, store).await?;
-    let mut leaves: Vec<_> = proofs.into_iter().map(|(proof, range)| (range, proof)).collect();
-    // Precompiles, deferred proofs, execution, memory: the order of their ranges. Shards of precompiles have all the same.
-    leaves.sort();
+    let leaves = shards.shards();
     if leaves.is_empty() {
         return Err(Fault::new(Code::NoResult, "the execution told of no shards"));
     }
     Ok((output, leaves))
 }
 
-/// Folds neighbours until one is left, and notes what is made on the way. A single one is folded as well: only the last step marks
-/// the proof as complete.
+/// Has the folds made that are not there, until one proof is left, and notes what is made on the way.
 async fn fold(
-    mut level: Vec<(ShardRange, ArtifactId)>,
+    leaves: Vec<(ShardRange, ArtifactId)>,
     task: &ClusterTask,
     store: &Plain,
     tasks: &mut Tasks,
     made: &mut Vec<ArtifactId>,
 ) -> Result<ArtifactId, Fault> {
-    loop {
-        let last = level.len() <= ARITY;
-        let (mut folded, mut asked) = (Vec::with_capacity(level.len().div_ceil(ARITY)), Vec::new());
-        for children in level.chunks(ARITY) {
-            if let ([only], false) = (children, last) {
-                folded.push(only.clone());
-                continue;
-            }
-            let (Some((first, _)), Some((end, _))) = (children.first(), children.last()) else { continue };
-            let range: ShardRange = (first.start()..end.end()).into();
-            let is_last = [u8::from(last)];
-            let parts = children.iter().map(|(_, child)| child.as_str().as_bytes());
-            let output = name("fold", &[is_last.as_slice()].into_iter().chain(parts).collect::<Vec<_>>());
-            let proofs = children.iter().map(|(range, child)| RecursionProof {
-                shard_range: *range,
-                proof: Artifact(child.to_string()),
-            });
-            let request = ReduceTaskRequest {
-                range_proofs: RangeProofs::new(range, proofs.collect()),
-                is_complete: last,
-                output: Artifact(output.to_string()),
-                context: super::raw(task).context,
-            };
-            let RawTaskRequest { inputs, .. } = request.into_raw().map_err(of_task)?;
-            if !store.is_whole(&output).await? {
-                let task = tasks.ask(TaskKind::RecursionReduce, ids(inputs), output.clone()).await?;
-                asked.push((task, output.clone()));
-            }
-            made.push(output.clone());
-            folded.push((range, output));
+    let levels = folds::levels(leaves);
+    made.extend(levels.iter().flatten().map(|fold| fold.output.clone()));
+    let Some(root) = levels.last().and_then(|level| level.first()).map(|fold| fold.output.clone()) else {
+        return Err(Fault::new(Code::NoResult, "nothing was folded"));
+    };
+    let found = folds::look(&levels, store).await?;
+    for level in &levels {
+        let (mut asked, mut outputs) = (Vec::new(), Vec::new());
+        for fold in level.iter().filter(|fold| found.lacking.contains(&fold.output)) {
+            let output = fold.output.clone();
+            asked.push(tasks.ask(TaskKind::RecursionReduce, fold.inputs(task)?, output).await?);
+            outputs.push(&fold.output);
         }
-        let (asked, outputs): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         tasks.wait(&asked).await?;
-        for output in &outputs {
+        for output in outputs {
             is_left(TaskKind::RecursionReduce, output, store).await?;
         }
-        level = folded;
-        if last {
-            break;
-        }
     }
-    level
-        .into_iter()
-        .next()
-        .map(|(_, root)| root)
-        .ok_or_else(|| Fault::new(Code::NoResult, "nothing was folded"))
+    Ok(root)
 }
 
 /// Wraps the proof for a chain that cannot verify it otherwise.

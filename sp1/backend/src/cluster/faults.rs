@@ -1,6 +1,7 @@
 //! What went wrong, as the policy of tries takes it. SP1 passes errors on as `anyhow` does; what was a fault before comes out as
 //! one again where nobody made words of it.
 
+use crate::execute::{FULL, lacks_shared_memory};
 use proofmill_fault::{Code, Fault};
 use sp1_core_executor::ExecutionError;
 use sp1_prover::worker::TaskError;
@@ -35,7 +36,10 @@ pub(crate) fn of_task(error: TaskError) -> Fault {
     };
     match error {
         TaskError::Retryable(cause) | TaskError::Fatal(cause) => {
-            fault_in(cause).unwrap_or_else(|cause| Fault::new(code, format!("{cause:#}")))
+            fault_in(cause).unwrap_or_else(|cause| match format!("{cause:#}") {
+                text if lacks_shared_memory(&text) => Fault::new(Code::NotSetUp, FULL),
+                text => Fault::new(code, text),
+            })
         }
         TaskError::Execution(cause) => Fault::new(code, cause.to_string()),
     }

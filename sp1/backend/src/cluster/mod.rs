@@ -17,12 +17,15 @@ mod bench;
 mod controller;
 mod execution;
 mod faults;
+mod folds;
 mod names;
 mod prover;
 mod request;
 mod store;
+mod told;
 
 use crate::{execute, shared::Shared, stdin};
+use bytes::Bytes;
 pub(crate) use execution::weight;
 use faults::of_task;
 use proofmill_artifacts::ArtifactKind;
@@ -34,6 +37,7 @@ use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ArtifactId, TaskKind};
 use proofmill_sp1_prover::tasks::{circuits, execute as run_execution};
 use prover::Prover;
+use sp1_hypercube::SP1VerifyingKey;
 use sp1_prover::worker::{ProofId, RawTaskRequest, RequesterId, TaskContext, TaskId};
 use sp1_prover_types::{Artifact, TaskType};
 use std::sync::Arc;
@@ -105,13 +109,19 @@ impl Parts {
         let input = store.input(&asked.input, asked.private).await?;
         let limit = asked.cycle_limit;
         let (shared, elf) = (self.shared.clone(), program.clone());
+        // Gone with this future, where the task is withdrawn.
+        let wanted = Arc::new(());
+        let is_wanted = Arc::downgrade(&wanted);
         let ran = tokio::task::spawn_blocking(move || {
             let job = Job { program: &elf, input: &input, cycle_limit: limit };
             let stdin = stdin::decode(&job)?;
             shared.verify_deferred(&stdin)?;
-            execute::run(crate::elf::load(&elf)?, stdin.buffer, limit)
+            let program = crate::elf::load(&elf)?;
+            execute::run_while(program, stdin.buffer, limit, move || is_wanted.strong_count() > 0)
         });
-        ran.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(Fault::from)?;
+        let ran = ran.await;
+        drop(wanted);
+        ran.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(Fault::from)?;
         let named = Arc::new(execution::Named::new(&task, link, store.clone()));
         let (id, request) = (TaskId::new(task.id.as_str()), raw(&task));
         let ended = run_execution(named.clone(), named.clone(), id, request).await;
@@ -140,11 +150,15 @@ impl Parts {
         if store.is_whole(output).await? {
             return Ok(());
         }
-        let (shared, elf) = (self.shared.clone(), store.program(program).await?);
-        let key = tokio::task::spawn_blocking(move || shared.key(&elf)).await;
-        let key = key.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?;
-        store.save(output, &key.map_err(Fault::from)?).await
+        let elf = store.program(program).await?;
+        store.save(output, &derived(self.shared.clone(), elf).await?).await
     }
+}
+
+/// The key of a program, as this build derives it.
+async fn derived(shared: Arc<Shared>, elf: Bytes) -> Result<SP1VerifyingKey, Fault> {
+    let key = tokio::task::spawn_blocking(move || shared.key(&elf)).await;
+    key.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(Fault::from)
 }
 
 fn no_circuits(kind: TaskKind, missing: &std::path::Path) -> Fault {

@@ -1,7 +1,8 @@
 //! What a `Controller` task asks for.
 
 use super::store::Plain;
-use crate::{shared::OPEN, stdin};
+use crate::{guard::catch, shared::OPEN, stdin};
+use bytes::Bytes;
 use proofmill_backends::{Job, tasks::ClusterTask};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ArtifactId, ProofMode};
@@ -14,6 +15,7 @@ use sp1_prover_types::network_base_types;
 /// What is asked for.
 pub(super) struct Request {
     pub(super) program: ArtifactId,
+    pub(super) elf: Bytes,
     pub(super) program_hash: blake3::Hash,
     pub(super) input: ArtifactId,
     pub(super) mode: ProofMode,
@@ -48,6 +50,7 @@ impl Request {
         Ok(Self {
             program,
             program_hash: blake3::hash(&elf),
+            elf,
             input,
             mode,
             // 0 is how clients say that there is none.
@@ -58,16 +61,20 @@ impl Request {
         })
     }
 
-    pub(super) fn common(&self, vk: SP1VerifyingKey) -> CommonProverInput {
-        let deferred = DeferredInputs::new(self.stdin.proofs.iter().map(|(proof, _)| proof.clone()));
+    pub(super) fn common(&self, vk: SP1VerifyingKey) -> Result<CommonProverInput, Fault> {
+        let proofs = self.stdin.proofs.iter().map(|(proof, _)| proof.clone());
+        // SP1 panics over public values that are too few.
+        let deferred = catch(|| DeferredInputs::new(proofs)).map_err(|cause| {
+            Fault::new(Code::Malformed, format!("a proof that the program is to verify is none: {cause}"))
+        })?;
         let mode = i32::try_from(self.mode.wire()).unwrap_or_default();
-        CommonProverInput {
+        Ok(CommonProverInput {
             vk,
             mode: network_base_types::ProofMode::try_from(mode)
                 .unwrap_or(network_base_types::ProofMode::Compressed),
             deferred_digest: deferred.deferred_digest().map(|limb| limb.as_canonical_u32()),
             num_deferred_proofs: deferred.num_deferred_proofs(),
             nonce: self.nonce,
-        }
+        })
     }
 }
