@@ -170,7 +170,7 @@ mod tests {
     async fn what_takes_long_is_said_to_go_on_every_minute() {
         let said = Mutex::new(Vec::new());
         let says = |time: Duration| said.lock().unwrap().push(time.as_secs());
-        let minutes = |minutes| tokio::time::sleep(Duration::from_secs(60 * minutes + 30));
+        let minutes = |minutes: u64| tokio::time::sleep(Duration::from_secs(60 * minutes + 30));
         assert_eq!(said_of(async { 7 }, says).await, 7);
         said_of(minutes(0), says).await;
         assert!(said.lock().unwrap().is_empty(), "what is short has its end");

@@ -30,7 +30,7 @@ async fn what_failed_for_the_limit_of_another_is_asked_for_again() {
         let making = prove(&frugal, &stop, seen);
         let joining = async {
             let (id, _) = ids.recv().await.unwrap();
-            let (seen, mut joined) = mpsc::unbounded_channel();
+            let (seen, mut joined) = mpsc::unbounded_channel::<(String, String)>();
             let working = async {
                 assert_eq!(joined.recv().await.unwrap().0, id);
                 // As the worker says that ran the program.
