@@ -122,7 +122,7 @@ pub fn only_file(path: &Path) -> io::Result<()> {
     if there.is_file() {
         Ok(())
     } else if there.is_dir() {
-        Err(io::ErrorKind::IsADirectory.into())
+        Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder: name a file"))
     } else {
         let cause = "it is a pipe, a socket or a device: name a file, with what it gives in it";
         Err(io::Error::new(io::ErrorKind::InvalidInput, cause))

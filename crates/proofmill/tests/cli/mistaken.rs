@@ -134,7 +134,7 @@ fn a_cause_is_said_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = proofmill(folder.path());
     let said = fail(command.args(["srs", "check"]).arg(folder.path()));
-    assert_eq!(said.matches("Is a directory").count(), 1, "{said}");
+    assert_eq!(said.matches("it is a folder").count(), 1, "{said}");
     let said = fail(proofmill(folder.path()).args(["load", "--key-file", "none"]));
     assert_eq!(said.matches("No such file").count(), 1, "{said}");
 }
