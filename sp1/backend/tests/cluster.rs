@@ -271,17 +271,21 @@ async fn a_key_that_is_not_the_programs_is_replaced() {
     store.put(&"other".into(), ArtifactKind::Program, other.into()).await.unwrap();
     book.run(TaskKind::SetupVkey, &["other"]).await.unwrap();
     let wrong = store.get(&"output".into(), ArtifactKind::Exchanged).await.unwrap();
-    let named = async || {
-        let fault = book.run(TaskKind::Controller, &REQUEST).await.unwrap_err();
+    // What a proof of this input asks for is not there yet: its execution is run.
+    let asked = async |input: &str| {
+        let fault = book.run(TaskKind::Controller, &["program", input, "2", "0"]).await.unwrap_err();
         assert_eq!(fault.code, Code::Missing, "{fault:?}");
-        book.asked().into_iter().find(|(kind, _)| *kind == TaskKind::SetupVkey).unwrap().1.remove(0)
     };
-    let key = named().await;
-    let right = store.get(&key, ArtifactKind::Exchanged).await.unwrap();
+    asked("input").await;
+    let (_, keys) = book.asked().into_iter().find(|(kind, _)| *kind == TaskKind::SetupVkey).unwrap();
+    let key = &keys[0];
+    let right = store.get(key, ArtifactKind::Exchanged).await.unwrap();
     assert_ne!(right, wrong);
-    store.put(&key, ArtifactKind::Exchanged, wrong).await.unwrap();
-    assert_eq!(named().await, key);
-    assert_eq!(store.get(&key, ArtifactKind::Exchanged).await.unwrap(), right);
+    store.put(key, ArtifactKind::Exchanged, wrong).await.unwrap();
+    let input = Sp1Backend::new().encode_input(&[&101_u32.to_le_bytes()], &[]).unwrap();
+    store.put(&"another".into(), ArtifactKind::Stdin, input.into()).await.unwrap();
+    asked("another").await;
+    assert_eq!(store.get(key, ArtifactKind::Exchanged).await.unwrap(), right);
 }
 
 /// SP1 goes on without the events of a shard that it cannot read, to a proof that does not hold.
