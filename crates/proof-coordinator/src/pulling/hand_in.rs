@@ -21,7 +21,7 @@ const AGAIN: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_
 const PATIENT_FOR: Duration = Duration::from_secs(900);
 
 /// How long a call may take yet when the prover is told to stop: whoever stops it does not wait for long.
-const LAST: Duration = Duration::from_secs(3);
+pub(super) const LAST: Duration = Duration::from_secs(3);
 
 /// Hands a proof in until the coordinator says what it thinks of it. Where there is a folder for it, it is kept there until then,
 /// whatever becomes of the prover meanwhile.
@@ -151,65 +151,18 @@ fn not_taken(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::rules::{BatchId, Programs, ProofLevel, ProverName};
-    use alloy_primitives::B256;
-    use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
-    use proofmill_wire::prover::{
-        Accepted, AssignRequest, AssignResponse, GiveBackRequest, GiveBackResponse, InputPiece,
-        ReadInputRequest, SubmitRequest, SubmitResponse,
-        proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
-    };
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use tonic::{Request, Response, Status};
-
-    /// Answers what cannot be read so many times before it takes a proof.
-    struct Upgraded(AtomicUsize);
-
-    #[tonic::async_trait]
-    impl ProofCoordinatorService for Upgraded {
-        type ReadInputStream = futures::stream::Empty<Result<InputPiece, Status>>;
-
-        async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
-            Err(Status::unavailable("nothing is given out here"))
-        }
-
-        async fn read_input(
-            &self,
-            _: Request<ReadInputRequest>,
-        ) -> Result<Response<Self::ReadInputStream>, Status> {
-            Err(Status::not_found("nothing was given out"))
-        }
-
-        async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
-            let before = self.0.fetch_sub(1, Ordering::Relaxed) > 0;
-            let outcome = (!before).then_some(Said::Accepted(Accepted { dropped: false }));
-            Ok(Response::new(SubmitResponse { outcome }))
-        }
-
-        async fn give_back(&self, _: Request<GiveBackRequest>) -> Result<Response<GiveBackResponse>, Status> {
-            Ok(Response::new(GiveBackResponse {}))
-        }
-    }
+    use crate::pulling::scripted::{Scripted, asker, batch};
+    use proofmill_primitives::ProverType;
+    use std::sync::atomic::AtomicUsize;
 
     #[tokio::test]
     async fn a_proof_is_offered_until_its_coordinator_is_of_the_same_release() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let server = tonic::transport::Server::builder()
-            .add_service(ProofCoordinatorServiceServer::new(Upgraded(AtomicUsize::new(1))))
-            .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
-        let server = tokio::spawn(server);
-        let version = ProgramVersion(B256::ZERO);
-        let asker = Asker {
-            name: ProverName::new("a").unwrap(),
-            prover: ProverType::Exec,
-            programs: Programs { range: version, aggregation: version },
-        };
-        let batch = BatchId { number: CheckpointNumber(1), level: ProofLevel::Range, content: [1; 32] };
+        let scripted = Scripted { unreadable: AtomicUsize::new(1), ..Scripted::default() };
+        let (_server, address) = scripted.serve().await;
+        let (asker, batch) = (asker(), batch(1));
         let unsent = Unsent { coordinator: address.clone(), prover: ProverType::Exec, batch, proof: vec![7] };
         let (coordinator, stop) = (Calls::new(&address).unwrap(), CancellationToken::new());
         let outcome = hand_in(&coordinator, &asker, &unsent, Duration::ZERO, &stop, None).await;
         assert!(matches!(outcome, Outcome::Accepted));
-        server.abort();
     }
 }

@@ -5,6 +5,8 @@ mod counted;
 mod hand_in;
 mod puller;
 mod said;
+#[cfg(test)]
+mod scripted;
 mod turn;
 mod unsent;
 

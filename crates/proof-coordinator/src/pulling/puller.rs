@@ -3,13 +3,13 @@
 use super::{
     calls::{Asker, Calls, Work, heard, work},
     counted::{self, Doing, Outcome},
-    hand_in::hand_in,
+    hand_in::{LAST, hand_in},
     said,
     turn::Turns,
     unsent::{Unsent, is_same},
 };
 use crate::{
-    rules::{Next, Programs, ProofLevel, ProverName, Round},
+    rules::{BatchId, Next, Programs, ProofLevel, ProverName, Round},
     shell::Clock,
 };
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
@@ -21,6 +21,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroU64,
     path::PathBuf,
+    pin::pin,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -116,7 +117,7 @@ impl Puller {
             let Some(turn) = stop.run_until_cancelled(turns.take()).await else { break };
             let turn = turn.map_err(|source| self.no_turns(source))?;
             counted::does(Doing::Asking);
-            let Some(answer) = stop.run_until_cancelled(coordinator.assign(&asker)).await else { break };
+            let Some(answer) = ask(coordinator, &asker, stop).await else { break };
             let means = heard(&answer);
             if round.heard(clock.now(), place, means, jitter()) {
                 say(coordinator, &asker, &answer);
@@ -155,7 +156,7 @@ impl Puller {
                     if let Failed::NoInput(_) = failed {
                         round.came_to_nothing(clock.now(), place, jitter());
                     }
-                    give_back(coordinator, &asker, &work, failed).await;
+                    give_back(coordinator, &asker, &work.batch, failed).await;
                 }
             }
         }
@@ -265,26 +266,46 @@ enum Failed {
     NotMade(ClientError),
 }
 
+/// What a coordinator answers; nothing where the prover is told to stop meanwhile. The coordinator may have given it a batch by then,
+/// which nobody else gets before its time-out: the answer is waited for, and the batch given back.
+async fn ask(
+    coordinator: &Calls,
+    asker: &Asker,
+    stop: &CancellationToken,
+) -> Option<Result<AssignResponse, Status>> {
+    let mut asking = pin!(coordinator.assign(asker));
+    if let Some(answer) = stop.run_until_cancelled(asking.as_mut()).await {
+        return Some(answer);
+    }
+    let answer = tokio::time::timeout(LAST, asking).await;
+    if let Ok(Ok(AssignResponse { outcome: Some(assign_response::Outcome::Assigned(assigned)) })) = answer
+        && let Ok(Work { batch, .. }) = work(assigned)
+    {
+        give_back(coordinator, asker, &batch, Failed::Stopped).await;
+    }
+    None
+}
+
 /// Gives back a batch of which there is no proof.
-async fn give_back(coordinator: &Calls, asker: &Asker, work: &Work, failed: Failed) {
-    let (batch, level) = (work.batch.number.0, work.batch.level.name());
+async fn give_back(coordinator: &Calls, asker: &Asker, batch_id: &BatchId, failed: Failed) {
+    let (batch, level) = (batch_id.number.0, batch_id.level.name());
     let given_back = match failed {
         Failed::Stopped => {
             counted::ended(asker.prover, Outcome::Stopped);
-            coordinator.give_back(asker, &work.batch, None).await
+            coordinator.give_back(asker, batch_id, None).await
         }
         Failed::NoInput(status) => {
             counted::ended(asker.prover, Outcome::NoInput);
             let cause = status.message();
             tracing::warn!(batch, level, code = ?status.code(), cause, "the input of a batch did not come");
-            coordinator.give_back(asker, &work.batch, Some((Code::NotDelivered, cause.to_owned()))).await
+            coordinator.give_back(asker, batch_id, Some((Code::NotDelivered, cause.to_owned()))).await
         }
         Failed::NotMade(error) => {
             counted::ended(asker.prover, Outcome::Failed);
             let is_late = error.code() == Code::Late;
             let event = if is_late { "proof_timed_out" } else { "proof_failed" };
             tracing::error!(event, batch, level, cause = %error, "a batch could not be proven");
-            coordinator.give_back(asker, &work.batch, Some((error.code(), error.to_string()))).await
+            coordinator.give_back(asker, batch_id, Some((error.code(), error.to_string()))).await
         }
     };
     if let Err(status) = given_back {
@@ -324,8 +345,29 @@ pub(super) fn jitter() -> Jitter {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::pulling::scripted::{Scripted, asker};
+
+    /// Nobody else would be given it before its time-out.
+    #[tokio::test]
+    async fn what_a_coordinator_gives_out_while_a_prover_stops_is_given_back() {
+        let scripted = Scripted { assigns: true, ..Scripted::default() };
+        let (server, address) = scripted.serve().await;
+        let (coordinator, stop) = (Calls::new(&address).unwrap(), CancellationToken::new());
+        let asker = asker();
+        let stopping = async {
+            server.asked.notified().await;
+            stop.cancel();
+            // The answer is on its way for longer, as where the coordinator's ledger is slow.
+            tokio::task::yield_now().await;
+            server.answers.notify_one();
+        };
+        let (answer, ()) = tokio::join!(ask(&coordinator, &asker, &stop), stopping);
+        assert!(answer.is_none());
+        assert_eq!(*server.given_back.lock().unwrap(), [1]);
+    }
 
     #[test]
     fn a_coordinator_that_is_named_twice_is_asked_once() {

@@ -2,7 +2,7 @@
 //! proofs of a second type. There are unproven batches on both sides of the change, and the coordinator is killed between.
 
 use crate::{
-    process::{PATIENCE, Running, free_port, stand_in, wait},
+    process::{Running, free_port, stand_in, wait},
     site::{Site, number, publisher},
 };
 use alloy_primitives::B256;
@@ -14,10 +14,7 @@ use proofmill_chain::{
 use proofmill_client::programs;
 use proofmill_devnet::{DevKeys, DevnetOptions, ProofTypePlan};
 use proofmill_primitives::{CheckpointNumber, ProverType};
-use std::{
-    any::Any,
-    time::{Duration, Instant},
-};
+use std::{any::Any, time::Duration};
 
 /// A change waits for a window and an epoch: 164 s.
 const WINDOW_EPOCHS: u64 = 40;
@@ -80,17 +77,6 @@ fn schedule(site: &Site) -> Rules {
     })
 }
 
-/// Loads until this is so.
-#[track_caller]
-fn load_until(site: &mut Site, what: &str, mut done: impl FnMut(&Site) -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !done(site) {
-        site.load();
-        assert!(Instant::now() < end, "waited in vain for {what}:\n{}", site.said("coordinator"));
-        std::thread::sleep(Duration::from_millis(300));
-    }
-}
-
 /// The first batch under these rules.
 fn first_under(site: &Site, rules: &Rules) -> u64 {
     let (proven, pending) = site.tips();
@@ -113,17 +99,17 @@ fn batches_on_both_sides_of_a_change_of_rules_are_settled_each_by_its_own() {
     let words = ["--attestor", both.as_str()];
     let mut coordinator = site.coordinator(&words, &environment);
     let mut openvm = site.prover("openvm");
-    load_until(&mut site, "a batch to be settled", |site| site.tips().0 >= 1);
+    site.load_until("a batch to be settled", |site| site.tips().0 >= 1);
     let rules = schedule(&site);
     let not_before = site.runtime.block_on(site.rollup.scheduled()).unwrap().unwrap().not_before;
     let time = |site: &Site| site.runtime.block_on(site.rollup.l1().head()).unwrap().timestamp;
-    load_until(&mut site, "the change to be near", |site| time(site) + MARGIN >= not_before);
+    site.load_until("the change to be near", |site| time(site) + MARGIN >= not_before);
     // From now on nothing is proven, until there are batches under both.
     assert!(openvm.terminate(), "{}", site.said("prover-openvm"));
     let index = |site: &Site| site.runtime.block_on(site.rollup.current_rules()).unwrap().index;
-    load_until(&mut site, "the new rules to be in force", |site| index(site) == 1);
+    site.load_until("the new rules to be in force", |site| index(site) == 1);
     let begins = first_under(&site, &rules);
-    load_until(&mut site, "batches under them", |site| site.tips().1 > begins);
+    site.load_until("batches under them", |site| site.tips().1 > begins);
     assert!(site.tips().0 + 1 < begins, "nothing under the old rules is unproven: {:?}", site.tips());
 
     coordinator.kill();
@@ -149,7 +135,7 @@ fn batches_on_both_sides_of_a_change_of_rules_are_settled_each_by_its_own() {
     let both = format!("{one},{address}");
     let mut coordinator = site.coordinator(&["--attestor", both.as_str()], &environment);
     let mut exec = site.prover("exec");
-    load_until(&mut site, "those under the new rules to be settled", |site| site.tips().0 > begins);
+    site.load_until("those under the new rules to be settled", |site| site.tips().0 > begins);
     let verified = site.verified();
     let mut next = 1;
     for (first, last) in &verified {

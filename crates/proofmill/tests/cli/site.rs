@@ -70,6 +70,19 @@ impl Site {
         self.said(role).lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
     }
 
+    /// The end of each role's log.
+    fn last_words(&self) -> String {
+        let logs = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut logs: Vec<_> = logs.filter(|path| path.extension().is_some_and(|of| of == "log")).collect();
+        logs.sort();
+        let end = |log: &PathBuf| {
+            let said = fs::read_to_string(log).unwrap_or_default();
+            let lines: Vec<_> = said.lines().collect();
+            format!("{}:\n{}", log.display(), lines[lines.len().saturating_sub(25)..].join("\n"))
+        };
+        logs.iter().map(end).collect::<Vec<_>>().join("\n\n")
+    }
+
     pub(crate) fn start(&self, command: &mut Command, name: &str) -> Running {
         Running::start(command, &self.folder.path().join(format!("{name}.log")))
     }
@@ -126,7 +139,7 @@ impl Site {
         let end = Instant::now() + PATIENCE;
         while !done(self) {
             self.load();
-            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
+            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.last_words());
             std::thread::sleep(Duration::from_millis(300));
         }
     }
@@ -136,7 +149,7 @@ impl Site {
     pub(crate) fn wait_for(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
+            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.last_words());
             std::thread::sleep(Duration::from_millis(200));
         }
     }
