@@ -193,6 +193,16 @@ impl Desk {
         held.is_some_and(|held| held.remaining(self.latest, self.config.timeout).is_some())
     }
 
+    /// What an earlier process had given this prover, and is not waited for again yet, is not its any more. Whether it was.
+    pub(super) fn forget_held(&mut self, batch: BatchId, prover: ProverType, by: &ProverName) -> bool {
+        let was_held = self.remembered.get(&(batch, prover)).is_some_and(|held| held.by == *by);
+        if was_held {
+            self.remembered.remove(&(batch, prover));
+            self.record(Record::Ended(batch, prover));
+        }
+        was_held
+    }
+
     pub(super) fn slot(&self, batch: BatchId, prover: ProverType) -> Option<&Slot> {
         self.batches.get(&batch)?.get(&prover)
     }

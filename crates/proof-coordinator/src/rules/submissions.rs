@@ -140,10 +140,11 @@ impl Desk {
         fault: Option<&Fault>,
     ) -> GivenBack {
         self.pass(now);
-        if !self.is_held_by(batch, prover, by) {
+        if self.is_held_by(batch, prover, by) {
+            self.take_back(batch, prover, by);
+        } else if !self.forget_held(batch, prover, by) {
             return GivenBack::NotHeld;
         }
-        self.take_back(batch, prover, by);
         if fault.is_some() {
             self.pauses.fault(now, by);
         }

@@ -31,6 +31,42 @@ impl Drop for Looking {
     }
 }
 
+/// A batch that a prover is given, until that is durable. Who asked may go before: then nobody proves it, as nobody was told.
+pub(super) struct Giving {
+    inner: Arc<Inner>,
+    key: Key,
+    by: ProverName,
+}
+
+impl Giving {
+    pub(super) fn new(inner: &Arc<Inner>, key: Key, by: &ProverName) -> Self {
+        Self { inner: Arc::clone(inner), key, by: by.clone() }
+    }
+
+    /// It is durable; whether it is still this prover's. An earlier call of the same prover may have taken it back.
+    pub(super) fn kept(self) -> bool {
+        let (batch, prover) = self.key;
+        let mut state = self.inner.lock();
+        state.desk.kept(batch, prover, &self.by);
+        let is_held = state.desk.is_held_by(batch, prover, &self.by);
+        // Before this is dropped, which locks it again.
+        drop(state);
+        is_held
+    }
+}
+
+impl Drop for Giving {
+    fn drop(&mut self) {
+        let (batch, prover) = self.key;
+        let mut state = self.inner.lock();
+        // What is durable was told, be it by another call of the same prover.
+        if !state.desk.is_kept(batch, prover) {
+            state.desk.take_back(batch, prover, &self.by);
+            drop(state.keep());
+        }
+    }
+}
+
 /// A prover that hands in a proof.
 pub(super) struct Submitting {
     inner: Arc<Inner>,

@@ -1,6 +1,12 @@
 //! A prover asks for work.
 
-use super::{coordinator::Inner, counted, guards::Looking, pullers, shelf::ProofKey};
+use super::{
+    coordinator::Inner,
+    counted,
+    guards::{Giving, Looking},
+    pullers,
+    shelf::ProofKey,
+};
 use crate::rules::{Ask, Asked, AskedType, AssignOutcome, BatchId, Found, Hold, Line, RetryReason, Taken};
 use proofmill_artifacts::ArtifactError;
 use proofmill_backends::Proof;
@@ -83,14 +89,13 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
     };
     let AssignOutcome::Assigned { batch, .. } = outcome else { return (outcome, None) };
     if !is_kept {
-        let kept = receipt.kept().await;
-        let mut state = inner.lock();
-        if !kept {
-            state.desk.take_back(batch, hold.prover, &ask.by);
-            drop(state.keep());
+        let giving = Giving::new(inner, (batch, hold.prover), &ask.by);
+        if !receipt.kept().await {
             return (RetryReason::StoreAway.assign(), None);
         }
-        state.desk.kept(batch, hold.prover, &ask.by);
+        if !giving.kept() {
+            return (RetryReason::NoWork.assign(), None);
+        }
     }
     told(&batch, &hold, ask);
     (outcome, given)

@@ -8,7 +8,7 @@ use proofmill_backends::Proof;
 use proofmill_fault::Code;
 use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{CheckpointNumber, ProverType};
-use proofmill_proof_coordinator::rules::BatchId;
+use proofmill_proof_coordinator::rules::{BatchId, SlotShown};
 use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
 use scene::{PATIENCE, Scene, batch_of, proof, wanted};
@@ -226,6 +226,45 @@ async fn who_leaves_and_asks_again_is_given_nothing_that_is_not_durable() {
     drop(locked);
     let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
     scene.has_rows(1).await;
+}
+
+/// It was told nobody: nobody else would be given it before the time-out of a prover that does not know of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_given_to_who_has_gone_goes_to_the_next() {
+    let scene = Scene::new().await;
+    let _waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let locked = scene.lock_ledger().await;
+    let is_given = async {
+        while !scene.coordinator.shown().iter().any(|shown| matches!(shown.state, SlotShown::Held(_))) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // It is killed while the ledger stands still.
+    tokio::select! {
+        () = is_given => {}
+        _ = scene.assign("a", "exec") => {}
+    }
+    drop(locked);
+    let goes_on = async {
+        while !matches!(scene.assign("b", "exec").await, Outcome::Assigned(_)) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, goes_on).await.expect("it is held for who has gone");
+    scene.has_rows(1).await;
+}
+
+/// The coordinator was restarted, and still builds the batch's witness.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_given_back_before_it_is_waited_for_again_goes_to_the_next() {
+    let mut scene = Scene::new().await;
+    let _waited = scene.want(wanted(1, ProverType::Exec)).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    scene = scene.restart().await;
+    scene.give_back("a", &batch_of(given.batch.unwrap()), None).await;
+    scene.has_rows(0).await;
+    let _waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is held for who stopped") };
 }
 
 #[tokio::test(flavor = "multi_thread")]

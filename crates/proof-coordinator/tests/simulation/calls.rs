@@ -134,7 +134,7 @@ impl World {
                 if !again {
                     self.model.give(key, &ask.by, clock);
                     if self.goes_wrong(3) {
-                        // Its call breaks off while the ledger is asked: nobody is told, and nobody takes it back.
+                        // Its call breaks off while the ledger is asked: nobody is told, and nobody notices.
                         self.story.left += 1;
                         self.commit(None);
                         let after = self.a_while();

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::rules::{ProofLevel, Received};
+use crate::rules::{GivenBack, ProofLevel, Received};
 use proofmill_fault::{Code, Fault};
 
 const EXEC: ProverType = ProverType::Exec;
@@ -94,6 +94,25 @@ fn what_an_earlier_process_gave_out_is_not_expected_back_for_ever() {
         |secs: u64| desk.receive(Timestamp::from_secs(1_000 + secs), &by, batch(7), &AskedType::Known(EXEC));
     assert_eq!(receive(599), Received::Answer(RetryReason::Starting.submit()));
     assert_eq!(receive(600), Received::Unknown, "its prover is to hand it in again and again");
+}
+
+/// Its prover stops while the coordinator, which was restarted, still builds the batch's witness.
+#[test]
+fn what_an_earlier_process_gave_out_can_be_given_back_before_it_is_waited_for() {
+    let now = Timestamp::from_secs(1_000);
+    let (by, fault) = (ask("a").by, Fault::new(Code::ProverFailed, "it says so"));
+    for fault in [None, Some(&fault)] {
+        let mut desk = desk(now);
+        desk.restore(now, [(batch(7), EXEC, Held { by: by.clone(), since: now })]);
+        assert_eq!(desk.give_back(now, &ask("b").by, batch(7), EXEC, None), GivenBack::NotHeld);
+        assert_eq!(desk.take_records(), [], "it is another's");
+        assert_eq!(desk.give_back(now, &by, batch(7), EXEC, fault), GivenBack::Open);
+        assert_eq!(desk.take_records(), [Record::Ended(batch(7), EXEC)]);
+        assert_eq!(desk.give_back(now, &by, batch(7), EXEC, fault), GivenBack::NotHeld);
+        desk.add(now, batch(7), EXEC);
+        let to = ["c", "d", "e"].map(|to| given(&mut desk, now, to, &[1, 2, 7]));
+        assert_eq!(to, [Some(1), Some(2), Some(7)], "it is held for who has given it back");
+    }
 }
 
 #[test]
