@@ -19,6 +19,7 @@ use proofmill_wire::{
 };
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,6 +34,8 @@ use tonic::{Code as StatusCode, Request, Status, Streaming};
 const SILENCE: Duration = Duration::from_secs(20);
 /// The longest wait between two tries to reach the coordinator: short against the time that it gives a worker to come back.
 const LAST_WAIT: Duration = Duration::from_secs(1);
+/// How long a worker that is told to stop while it registers waits for the answer.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Works until `stop`, then finishes the tasks it holds and leaves.
 ///
@@ -136,10 +139,7 @@ impl Session {
         let mut told = false;
         let mut last = None;
         while !stop.is_cancelled() {
-            let opened = tokio::select! {
-                opened = self.open() => opened,
-                () = stop.cancelled() => break,
-            };
+            let Some(opened) = self.register(&stop).await else { break };
             match opened {
                 Ok(mut stream) => {
                     let WorkerConfig { id, coordinator, kind, provers, .. } = &self.config;
@@ -188,6 +188,16 @@ impl Session {
         }
         self.drain(last).await;
         Ok(())
+    }
+
+    /// What becomes of its stream of tasks; nothing where the worker is told to stop meanwhile. The coordinator may have taken it by
+    /// then, and given it tasks. One whose call breaks off it waits for, with all of them; one that leaves by its stream it does not.
+    async fn register(&self, stop: &CancellationToken) -> Option<Result<Streaming<ServerMessage>, Status>> {
+        let mut opening = pin!(self.open());
+        if let Some(opened) = stop.run_until_cancelled(opening.as_mut()).await {
+            return Some(opened);
+        }
+        tokio::time::timeout(LAST_ANSWER, opening).await.ok().filter(Result::is_ok)
     }
 
     async fn open(&self) -> Result<Streaming<ServerMessage>, Status> {
@@ -418,5 +428,127 @@ async fn next(stream: &mut Option<Streaming<ServerMessage>>) -> Option<ServerMes
     match stream {
         Some(stream) => stream.message().await.ok().flatten(),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use futures::channel::mpsc::{self, UnboundedSender};
+    use proofmill_artifacts::FsArtifacts;
+    use proofmill_backends::ExecBackend;
+    use proofmill_primitives::ProverType;
+    use proofmill_wire::worker::{
+        AckSubRequest, CancelProofRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest,
+        CreateDummyProofRequest, CreateProofRequest, CreateProofResponse, CreateTaskRequest,
+        CreateTaskResponse, FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest,
+        GetTaskStatusesResponse, HeartbeatRequest, MessageStreamResponse, OpenSubRequest,
+        SendTaskMessageRequest, ServerSubMessage, SubscribeTaskMessagesRequest, UpdateSubRequest,
+        worker_service_server::{WorkerService, WorkerServiceServer},
+    };
+    use std::sync::Mutex;
+    use tokio::{net::TcpListener, sync::Notify};
+    use tonic::{
+        Response,
+        codegen::BoxStream,
+        transport::{Server, server::TcpIncoming},
+    };
+
+    /// A coordinator that takes its time, as where its ledger is slow.
+    #[derive(Default)]
+    struct Slow {
+        /// A worker registers.
+        asked: Notify,
+        /// It is taken.
+        answers: Notify,
+        /// What it is sent its tasks by.
+        tasks: Mutex<Option<UnboundedSender<Result<ServerMessage, Status>>>>,
+        /// Of each call to close: whether the worker had its stream.
+        closed: Mutex<Vec<bool>>,
+    }
+
+    /// The service, and the calls that nobody makes here.
+    macro_rules! slow {
+        ($($call:ident($request:ty) -> $reply:ty;)*) => {
+            #[tonic::async_trait]
+            impl WorkerService for Slow {
+                type OpenStream = BoxStream<ServerMessage>;
+                type OpenSubStream = BoxStream<ServerSubMessage>;
+                type SubscribeTaskMessagesStream = BoxStream<MessageStreamResponse>;
+
+                async fn open(&self, _: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
+                    self.asked.notify_one();
+                    self.answers.notified().await;
+                    let (tasks, stream) = mpsc::unbounded();
+                    *self.tasks.lock().unwrap() = Some(tasks);
+                    Ok(Response::new(Box::pin(stream)))
+                }
+
+                async fn close(&self, _: Request<CloseRequest>) -> Result<Response<()>, Status> {
+                    let has_stream = self.tasks.lock().unwrap().as_ref().is_some_and(|tasks| !tasks.is_closed());
+                    self.closed.lock().unwrap().push(has_stream);
+                    Ok(Response::new(()))
+                }
+
+                $(async fn $call(&self, _: Request<$request>) -> Result<Response<$reply>, Status> {
+                    Err(Status::unimplemented("not asked for"))
+                })*
+            }
+        };
+    }
+
+    slow! {
+        heartbeat(HeartbeatRequest) -> ();
+        complete_task(CompleteTaskRequest) -> ();
+        fail_task(FailTaskRequest) -> ();
+        create_task(CreateTaskRequest) -> CreateTaskResponse;
+        get_task_statuses(GetTaskStatusesRequest) -> GetTaskStatusesResponse;
+        complete_proof(CompleteProofRequest) -> ();
+        fail_proof(FailProofRequest) -> ();
+        create_proof(CreateProofRequest) -> CreateProofResponse;
+        create_dummy_proof(CreateDummyProofRequest) -> ();
+        cancel_proof(CancelProofRequest) -> ();
+        open_sub(OpenSubRequest) -> BoxStream<ServerSubMessage>;
+        update_sub(UpdateSubRequest) -> ();
+        ack_sub(AckSubRequest) -> ();
+        healthcheck(()) -> ();
+        get_stats(()) -> GetStatsResponse;
+        subscribe_task_messages(SubscribeTaskMessagesRequest) -> BoxStream<MessageStreamResponse>;
+        send_task_message(SendTaskMessageRequest) -> ();
+    }
+
+    /// Otherwise its stream is taken for a broken one, and what it was given goes to others only when it has not come back for long.
+    #[tokio::test]
+    async fn a_worker_that_is_told_to_stop_while_it_registers_leaves_in_good_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let slow = Arc::new(Slow::default());
+        let server = Server::builder().add_service(WorkerServiceServer::from_arc(Arc::clone(&slow)));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Arc::new(FsArtifacts::open(folder.path()).unwrap());
+        let config = WorkerConfig {
+            id: "w".into(),
+            coordinator: address,
+            kind: WorkerKind::All,
+            max_weight: Some(Weight::gb(1)),
+            provers: vec![ProverType::Exec],
+            segment_memory: Weight::gb(1),
+            heartbeat: Duration::from_secs(1),
+            build: crate::BUILD.into(),
+            note: None,
+            killed: Vec::new(),
+        };
+        let registry = Registry::default().with(Arc::new(ExecBackend::default()));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(config, registry, artifacts, stop.clone()));
+        slow.asked.notified().await;
+        stop.cancel();
+        // The answer is on its way for longer.
+        tokio::task::yield_now().await;
+        slow.answers.notify_one();
+        running.await.unwrap().unwrap();
+        assert_eq!(*slow.closed.lock().unwrap(), [true]);
     }
 }
