@@ -251,9 +251,9 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// Cluster to ask
-    #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
-    pub(crate) cluster: String,
+    /// Cluster to ask [default: http://127.0.0.1:50051; with --node, if one is there]
+    #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
+    pub(crate) cluster: Option<String>,
     /// Page of the cluster's workers and proofs, of 100 each
     #[arg(long, default_value = "1", value_name = "NUMBER")]
     pub(crate) page: NonZeroU32,

@@ -8,7 +8,7 @@ use std::{env, fs, path::Path};
 use tokio_util::sync::CancellationToken;
 
 /// Holds the database's URL, where no file is named. A URL has a password, and flags are seen by every user of the machine.
-const DATABASE: &str = "PROOFMILL_DATABASE";
+pub(crate) const DATABASE: &str = "PROOFMILL_DATABASE";
 
 /// A schema of a Postgres database where one is named, and else the SQLite file. A database that is away is waited for, as one that
 /// goes away later is.

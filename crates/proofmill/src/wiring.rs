@@ -369,7 +369,9 @@ pub(crate) fn lock(folder: &Path, name: &str, does: &str) -> Result<ProcessLock>
 /// Where records of failures are kept.
 pub(crate) fn failures(named: Option<&str>, data_dir: &Path) -> Result<FailureStore> {
     let Some(named) = named else { return Ok(FailureStore::in_folder(data_dir.join("failures"))) };
-    let region = env::var("AWS_REGION").or_else(|_| env::var("AWS_DEFAULT_REGION")).ok();
+    // One that is set to nothing is not set: the other may name it.
+    let said = |variable| env::var(variable).ok().filter(|region| !region.trim().is_empty());
+    let region = said("AWS_REGION").or_else(|| said("AWS_DEFAULT_REGION"));
     Ok(FailureStore::at(named, region.as_deref())?)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Access keys, endpoint and the rest come from the environment, as for the AWS tools: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
 //! `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL`, web identity, container and instance roles. Profiles (`AWS_PROFILE`, `~/.aws`) are not read.
+//! A variable that is set to nothing counts as not set.
 //!
 //! The bucket is in the path of a request; with `AWS_S3_FORCE_PATH_STYLE=false` (a variable of the SP1 cluster's clients) or
 //! `AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true` it is in the name of the host.
@@ -13,7 +14,7 @@ use object_store::{
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     client::{HttpClient, HttpConnector},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{env, ffi::OsString, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 /// Blobs that have more, packed, are uploaded in parts and read in ranges of this size, in bytes.
@@ -94,7 +95,7 @@ impl Bucket {
     ///
     /// [`ArtifactError::Refused`] where the settings contradict each other.
     pub fn open(options: &S3Options) -> Result<Self, ArtifactError> {
-        let mut builder = AmazonS3Builder::from_env()
+        let mut builder = from_environment(env::vars_os())
             .with_bucket_name(&options.bucket)
             .with_region(&options.region)
             // Whoever asks decides for how long to ask again.
@@ -123,7 +124,7 @@ impl Bucket {
         }
         let is_in_host = is_in_host(
             named(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref(),
-            std::env::var("AWS_S3_FORCE_PATH_STYLE").ok().as_deref(),
+            env::var("AWS_S3_FORCE_PATH_STYLE").ok().as_deref(),
         );
         if is_in_host {
             url = with_bucket(url, &options.bucket).map_err(|error| place.wrong_settings(&error))?;
@@ -153,6 +154,22 @@ impl Bucket {
     }
 }
 
+/// What the environment says, as [`AmazonS3Builder::from_env`] reads it. But that takes a variable that is set to nothing for one that says
+/// something: an empty session token would be sent with each request, and refused. Compose files and charts leave a variable out that way.
+fn from_environment(variables: impl IntoIterator<Item = (OsString, OsString)>) -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in variables {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && name.starts_with("AWS_")
+            && !value.trim().is_empty()
+            && let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>()
+        {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
+}
+
 /// Keys that are named in no way that is read here would be missed in silence.
 fn warn_of_profile(builder: &AmazonS3Builder) {
     let keys = [
@@ -162,7 +179,7 @@ fn warn_of_profile(builder: &AmazonS3Builder) {
         AmazonS3ConfigKey::ContainerCredentialsFullUri,
     ];
     let has_keys = keys.iter().any(|key| builder.get_config_value(key).is_some());
-    if !has_keys && std::env::var_os("AWS_PROFILE").is_some() {
+    if !has_keys && env::var("AWS_PROFILE").is_ok_and(|profile| !profile.trim().is_empty()) {
         tracing::warn!(
             "AWS_PROFILE is not read: give the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (this machine's role is used)"
         );
@@ -216,6 +233,46 @@ mod tests {
             let refused = opened(bad).unwrap_err();
             assert!(matches!(refused, ArtifactError::Refused { .. }), "{bad}: {refused}");
             assert!(refused.to_string().contains("AWS_ENDPOINT_URL"), "{bad}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_says_nothing() {
+        let read = |variables: &[(&str, &str)]| {
+            from_environment(variables.iter().map(|(name, value)| (name.into(), value.into())))
+        };
+        let said = read(&[
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_SESSION_TOKEN", "token"),
+            ("AWS_ENDPOINT_URL", "http://minio:9000"),
+            ("PATH", "/bin"),
+        ]);
+        for (key, value) in [
+            (AmazonS3ConfigKey::AccessKeyId, "key"),
+            (AmazonS3ConfigKey::SecretAccessKey, "secret"),
+            (AmazonS3ConfigKey::Token, "token"),
+            (AmazonS3ConfigKey::Endpoint, "http://minio:9000"),
+        ] {
+            assert_eq!(said.get_config_value(&key).as_deref(), Some(value), "{key:?}");
+        }
+        for nothing in ["", " "] {
+            let said = read(&[
+                ("AWS_ACCESS_KEY_ID", nothing),
+                ("AWS_SESSION_TOKEN", nothing),
+                ("AWS_ENDPOINT_URL", nothing),
+                ("AWS_ENDPOINT_URL_S3", nothing),
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", nothing),
+            ]);
+            for key in [
+                AmazonS3ConfigKey::AccessKeyId,
+                AmazonS3ConfigKey::Token,
+                AmazonS3ConfigKey::Endpoint,
+                AmazonS3ConfigKey::S3Endpoint,
+                AmazonS3ConfigKey::WebIdentityTokenFile,
+            ] {
+                assert_eq!(said.get_config_value(&key), None, "{key:?}");
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use proofmill_ledger::{DataDir, LockError, ProcessLock};
 use proofmill_loadgen::AccountKeys;
 use proofmill_primitives::ProverType;
 use std::{
-    env, fs,
+    fs,
     io::Read,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
         }
         // A line that is no key is said before anything is started.
         let accounts = run.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
-        let pays = accounts.is_some() || env::var_os(keys::LOAD_KEY).is_some();
+        let pays = accounts.is_some() || keys::set(keys::LOAD_KEY).is_some();
         let shape = Shape {
             binary: if run.git_ref.is_some() || run.source.is_some() { Binary::Built } else { Binary::This },
             chains: if run.l2_rpc.is_some() { Chains::There } else { Chains::Own },

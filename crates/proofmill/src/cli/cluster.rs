@@ -51,9 +51,12 @@ pub(crate) struct Cluster {
 pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) observing: Observing,
-    /// Where the coordinator is
-    #[arg(long, env = "PROOFMILL_COORDINATOR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
-    pub(crate) coordinator: String,
+    /// Where the coordinator is; NODE_COORDINATOR_RPC, as nodes of the SP1 cluster have it, counts where nothing else says so
+    /// [default: http://127.0.0.1:50051]
+    #[arg(long, env = "PROOFMILL_COORDINATOR", value_name = "URL")]
+    coordinator: Option<String>,
+    #[arg(long, env = "NODE_COORDINATOR_RPC", hide = true)]
+    node_coordinator_rpc: Option<String>,
     /// This worker's name; the same name again is the same worker [default: host name and process id]
     #[arg(long, env = "PROOFMILL_WORKER_ID")]
     pub(crate) id: Option<String>,
@@ -77,4 +80,43 @@ pub(crate) struct Worker {
     /// Memory for artifacts that its tasks read again and again (program, input, plan), in MB; 0 for none
     #[arg(long, env = "PROOFMILL_ARTIFACT_CACHE", default_value_t = 256, value_name = "MB", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     pub(crate) artifact_cache: u64,
+}
+
+impl Worker {
+    /// Where the coordinator is.
+    pub(crate) fn coordinator(&self) -> &str {
+        let named = self.coordinator.as_deref().or(self.node_coordinator_rpc.as_deref());
+        named.unwrap_or("http://127.0.0.1:50051")
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        of: Worker,
+    }
+
+    #[test]
+    fn a_worker_finds_its_coordinator_by_the_name_that_nodes_of_the_sp1_cluster_have() {
+        let [ours, stock] = ["--coordinator=http://ours:1", "--node-coordinator-rpc=http://stock:2"];
+        let cases: [(&[&str], &str); 4] = [
+            (&[], "http://127.0.0.1:50051"),
+            (&[stock], "http://stock:2"),
+            (&[ours], "http://ours:1"),
+            (&[ours, stock], "http://ours:1"),
+        ];
+        for (words, expected) in cases {
+            let parsed = Parsed::try_parse_from([&["proofmill"][..], words].concat()).unwrap();
+            assert_eq!(parsed.of.coordinator(), expected, "{words:?}");
+        }
+        let command = <Parsed as clap::CommandFactory>::command();
+        let of_nodes = command.get_arguments().find(|arg| arg.get_id() == "node_coordinator_rpc").unwrap();
+        assert_eq!(of_nodes.get_env().unwrap(), "NODE_COORDINATOR_RPC");
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, bail, eyre};
-use proofmill_client::ClusterClient;
+use proofmill_client::{ClientError, ClusterClient};
 use proofmill_http::{BodyError, NodeUrl};
 use proofmill_wire::{
     operator::{ProofPhase, ProofProgress, StatusRequest, StatusResponse},
@@ -21,6 +21,8 @@ use std::{
 };
 use url::Url;
 
+/// Where a cluster is looked for that nobody names.
+const CLUSTER: &str = "http://127.0.0.1:50051";
 /// How many workers, and how many proofs, are shown at a time.
 const PAGE: u32 = 100;
 /// How long a role may take to tell its status.
@@ -36,12 +38,20 @@ pub(crate) async fn run(args: &cli::Status) -> Result<()> {
     if let Some(address) = &args.node {
         print!("{}", node_status::of(address).await?);
     }
-    let cluster = ClusterClient::connect(&args.cluster).await?;
+    let address = args.cluster.as_deref().unwrap_or(CLUSTER);
+    let cluster = match ClusterClient::connect(address).await {
+        // The node may have its cluster elsewhere, or none: its proofs are made by itself, or by provers that pull.
+        Err(ClientError::NobodyThere { .. }) if args.cluster.is_none() && args.node.is_some() => {
+            println!("no cluster answers at {address}: name the node's with --cluster, if it has one");
+            return Ok(());
+        }
+        connected => connected?,
+    };
     let skip = (args.page.get() - 1).saturating_mul(PAGE);
     let page = StatusRequest { skip, limit: PAGE };
     let (status, stats) = (cluster.status(page).await?, cluster.stats().await?);
     let pages = pages(&status, args.page)?;
-    print!("{}{pages}", text(&status, &stats, &args.cluster));
+    print!("{}{pages}", text(&status, &stats, address));
     Ok(())
 }
 

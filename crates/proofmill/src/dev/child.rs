@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{Cli, Global},
-    keys,
+    keys, ledger,
 };
 use clap::{CommandFactory, ValueEnum};
 use eyre::{Result, WrapErr};
@@ -194,6 +194,7 @@ fn variables() -> Vec<OsString> {
         keys::ATTESTOR_KEY.into(),
         keys::LOAD_KEY.into(),
         keys::KEYSTORE_PASSWORD.into(),
+        ledger::DATABASE.into(),
     ];
     collect(&Cli::command(), &mut names);
     names
@@ -223,6 +224,9 @@ mod tests {
             "PROOFMILL_ATTESTOR_KEY",
             "PRIVATE_KEY",
             "PROOFMILL_KEYSTORE_PASSWORD",
+            // A measuring session must not come into the database of the rollups that are proven here.
+            "PROOFMILL_DATABASE",
+            "PROOFMILL_DATABASE_FILE",
         ] {
             assert!(names.iter().any(|there| there == name), "{name}");
         }

@@ -106,14 +106,46 @@ fn what_is_wrong_with_a_server_is_said_also_where_it_comes_later() {
 async fn a_proof_over_s3() {
     let s3 = LocalS3::start().unwrap();
     let url = s3.url();
-    let keys =
-        [("AWS_ACCESS_KEY_ID", S3_KEYS.0), ("AWS_SECRET_ACCESS_KEY", S3_KEYS.1), ("AWS_ENDPOINT_URL", &*url)];
+    // What a compose file leaves out is set to nothing.
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", S3_KEYS.0),
+        ("AWS_SECRET_ACCESS_KEY", S3_KEYS.1),
+        ("AWS_ENDPOINT_URL", &*url),
+        ("AWS_ENDPOINT_URL_S3", ""),
+        ("AWS_SESSION_TOKEN", ""),
+    ];
     let clients = [("CLI_S3_BUCKET", LocalS3::BUCKET), ("CLI_S3_REGION", "us-east-1")];
     let nodes =
         [("NODE_ARTIFACT_STORE", "s3"), ("NODE_S3_BUCKET", LocalS3::BUCKET), ("NODE_S3_REGION", "us-east-1")];
     let log = prove_over(&[&clients[..], &keys].concat(), &[&nodes[..], &keys].concat()).await;
     assert!(!log.contains(S3_KEYS.1), "the secret key is in the log");
     assert!(s3.file("programs").is_dir() && s3.file("stdins").is_dir() && s3.file("proofs").is_dir());
+}
+
+#[test]
+fn records_of_failures_are_in_the_region_that_is_named_where_another_variable_is_set_to_nothing() {
+    let (s3, folder) = (LocalS3::start().unwrap(), tempfile::tempdir().unwrap());
+    let url = s3.url();
+    let place = format!("s3://{}/failures", LocalS3::BUCKET);
+    let list = |regions: &Variables<'_>| {
+        let mut command = in_own_folder(folder.path(), "failures", regions);
+        command.envs([
+            ("AWS_ACCESS_KEY_ID", S3_KEYS.0),
+            ("AWS_SECRET_ACCESS_KEY", S3_KEYS.1),
+            ("AWS_ENDPOINT_URL", &*url),
+        ]);
+        command.args(["failures", "list", "--failures", &place]);
+        command
+    };
+    for regions in [
+        [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "us-east-1")],
+        [("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "")],
+    ] {
+        let said = succeed(&mut list(&regions));
+        assert!(said.contains("no failures in s3://"), "{said}");
+    }
+    let said = fail(&mut list(&[("AWS_REGION", " "), ("AWS_DEFAULT_REGION", "")]));
+    assert!(said.contains("no region is named"), "{said}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
     if args.artifact_cache > 0 {
         artifacts = Arc::new(Cached::new(artifacts, args.artifact_cache * 1_000_000));
     }
+    let coordinator = args.coordinator().to_owned();
     let provers = if args.prover.is_empty() { registry.types().collect() } else { args.prover };
     let memory = memory::max_weight(args.max_weight)?;
     tokio::select! {
@@ -37,7 +38,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
     }
     let config = WorkerConfig {
         id: args.id.unwrap_or_else(default_id).into(),
-        coordinator: args.coordinator,
+        coordinator,
         kind: args.kind,
         max_weight: Some(memory),
         provers,
