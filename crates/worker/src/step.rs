@@ -154,7 +154,19 @@ async fn make(bench: &Bench, task: &Task, step: Step) -> Result<Option<Vec<u8>>,
         Err(error @ BackendError::WrongPart { index, .. }) => {
             Err(Trouble::Refused { error, part: Some(index) })
         }
+        Err(BackendError::NotSetUp { prover, cause }) => {
+            let cause = with_part(cause, task.inputs.get(made_of.parts..).unwrap_or_default());
+            Err(BackendError::NotSetUp { prover, cause }.into())
+        }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Names the one part that this worker is not set up for. Where no worker will be any more, it is to be removed by hand, and is made again.
+fn with_part(cause: String, parts: &[ArtifactId]) -> String {
+    match parts {
+        [part] => format!("{cause} (the task reads the artifact {part})"),
+        _ => cause,
     }
 }
 

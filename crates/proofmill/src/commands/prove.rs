@@ -10,7 +10,7 @@ use crate::{
     stop, wiring,
 };
 use eyre::{Report as Error, Result, WrapErr, bail, eyre};
-use proofmill_backends::{Backend, Proof, Registry};
+use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClientError, ClusterProver, Made, OpRangeProof, files, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_ledger::DataDir;
@@ -107,7 +107,7 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
         bail!("`execute` is not a proof: use --execute-only");
     }
     if proves {
-        backend.check_mode(args.mode)?;
+        check_mode(&*backend, args.mode, args.site.cluster.is_some())?;
         args.site.check_room_for(&registry, &[args.prover], args.mode)?;
     }
     commands::note_unproven(args.prover);
@@ -155,6 +155,14 @@ fn check_mode_of_blocks(prover: ProverType, mode: ProofMode) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Refuses a mode that is not made. What this process lacks for it, workers of a cluster may have.
+fn check_mode(backend: &dyn Backend, mode: ProofMode, elsewhere: bool) -> Result<()> {
+    match backend.check_mode(mode) {
+        Err(BackendError::NotSetUp { .. }) if elsewhere => Ok(()),
+        checked => Ok(checked?),
+    }
 }
 
 /// Reads the program and its input, or builds the input from a chain.
@@ -407,6 +415,38 @@ fn save(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proofmill_backends::ExecBackend;
+
+    /// Can make SNARKs, and was told of none. Others it has not.
+    struct NotToldOfSnarks(ExecBackend);
+
+    impl Backend for NotToldOfSnarks {
+        proofmill_stand_in::forward! { 0: prover_type weight budget_for program_version encode_input execute plan prove_segment tree
+        node_weight reduce finish verify }
+
+        fn check_mode(&self, mode: ProofMode) -> Result<(), BackendError> {
+            let (prover, cause) = (self.prover_type(), "no such thing".to_owned());
+            match mode {
+                ProofMode::Plonk => Err(BackendError::NotSetUp { prover, cause }),
+                ProofMode::Groth16 => Err(BackendError::UnsupportedMode { prover, mode, cause }),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn workers_of_a_cluster_may_have_what_this_process_lacks_for_a_snark() {
+        let backend = NotToldOfSnarks(ExecBackend::default());
+        for (mode, here, elsewhere) in [
+            (ProofMode::Compressed, true, true),
+            (ProofMode::Plonk, false, true),
+            // Nobody makes it.
+            (ProofMode::Groth16, false, false),
+        ] {
+            assert_eq!(check_mode(&backend, mode, false).is_ok(), here, "{mode}");
+            assert_eq!(check_mode(&backend, mode, true).is_ok(), elsewhere, "{mode}");
+        }
+    }
 
     #[test]
     fn no_transaction_is_blamed_for_what_reading_l1_takes() {

@@ -10,6 +10,14 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
     let folder = global.snark_folder();
     match args.command {
         cli::SrsCommand::Import(args) => {
+            if Srs::degree_of(&args.file).is_ok() {
+                bail!(
+                    "{} is a setup that Proofmill keeps already: copy it into {}, under the name that it has there (`proofmill srs check` \
+                     says whether it is whole)",
+                    args.file.display(),
+                    folder.display()
+                );
+            }
             // What can be refused is refused before minutes of work. Of a smaller degree than the file's even reading takes them.
             let degree = args.degree.map_or_else(|| import::degree(&args.file), Ok)?;
             Srs::check_room(&folder, Setup::Ceremony, degree)?;

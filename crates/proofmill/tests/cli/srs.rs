@@ -22,6 +22,9 @@ fn a_setup_for_development_is_made_once_and_says_what_it_is() {
     };
     let said = succeed(&mut check(&file));
     assert!(said.contains("degree 8") && said.contains("INSECURE"), "{said}");
+    // It needs no import on another machine.
+    let said = fail(proofmill(data).args(["srs", "import"]).arg(&file));
+    assert!(said.contains("Proofmill keeps already") && said.contains("copy it into"), "{said}");
     // A damaged one is said to be, and made again.
     let mut bytes = fs::read(&file).unwrap();
     bytes[1_000] ^= 1;

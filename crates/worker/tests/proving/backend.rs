@@ -9,7 +9,10 @@ use proofmill_backends::{
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,8 @@ pub(crate) struct Slow {
     pub(crate) faults: Mutex<BTreeMap<u32, VecDeque<Fault>>>,
     pub(crate) plans: Mutex<u32>,
     refuses_children: bool,
+    /// Whether something is missing that finished proofs need.
+    pub(crate) lacks: AtomicBool,
     /// Whether all segments are verifications of one and the same proof.
     alike: bool,
     /// The SNARK that is made, if any is.
@@ -51,6 +56,7 @@ impl Slow {
             faults: Mutex::default(),
             plans: Mutex::default(),
             refuses_children: false,
+            lacks: AtomicBool::new(false),
             alike: false,
             snark: None,
             refused: Mutex::default(),
@@ -271,6 +277,10 @@ impl Backend for Slow {
         mode: ProofMode,
         parts: &[Vec<u8>],
     ) -> Result<Proof, BackendError> {
+        if self.lacks.load(Ordering::Relaxed) {
+            let (prover, cause) = (ProverType::Exec, "a file of an earlier step is not here".to_owned());
+            return Err(BackendError::NotSetUp { prover, cause });
+        }
         if let Some(index) = parts.iter().position(|part| segments_of(part).is_none()) {
             return self.refuse(BackendError::WrongPart { index, cause: format!("part {index} is wrong") });
         }

@@ -267,7 +267,8 @@ impl<'a> Circuits<'a> {
         };
         Err(not_set_up(format!(
             "the wrapper's key is made for the circuit in {} ({cause}), which the process writes that makes a proof by the static \
-             verifier: have the same folder for both, or copy the file",
+             verifier: have the same folder for both, or copy the file. Where nobody has it any more, remove the static verifier's \
+             proof from the artifact store, and it is made again",
             file.path().display()
         )))
     }
