@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
 # The steps from an epoch's proof to the SNARK of it, one process each, with their time and memory: benches/snark.md.
 #
-#   benches/snark.sh [--adopt] EPOCH_PROOF [FOLDER]
+#   [SNARK=insecure-development-published] benches/snark.sh [--adopt] EPOCH_PROOF [FOLDER]
 #
 # EPOCH_PROOF is a file of an epoch, as `make demo` leaves it. FOLDER [.snark] keeps setups, keys and what is made, 7 GB; what is there of
-# the same proof is not made again. With --adopt the circuit's description, its contract and the fixtures go into the sources.
+# the same proof is not made again. With --adopt the circuit's description, its contract and the fixtures go into the sources: those of
+# insecure-development-small, which is made where SNARK says nothing else.
 set -euo pipefail
 adopt=
 if [[ ${1:-} == --adopt ]]; then adopt=1 && shift; fi
+variant=${SNARK:-insecure-development-small}
+if [[ -n $adopt && $variant != insecure-development-small ]]; then
+  echo "error: the sources are about insecure-development-small: leave SNARK=$variant out, or --adopt" >&2
+  exit 2
+fi
 if [[ $# -lt 1 || $# -gt 2 || ! -f $1 ]]; then
-  echo "usage: benches/snark.sh [--adopt] EPOCH_PROOF [FOLDER]; EPOCH_PROOF is a file" >&2
+  echo "usage: [SNARK=NAME] benches/snark.sh [--adopt] EPOCH_PROOF [FOLDER]; EPOCH_PROOF is a file" >&2
   exit 2
 fi
 proof=$(realpath "$1")
 cd "$(dirname "$0")/.."
 mkdir -p "${2:-.snark}"
 folder=$(realpath "${2:-.snark}")
-variant=insecure-development-small
 cargo build --release --quiet -p proofmill -p proofmill-backends --features proofmill/openvm --bin proofmill --example openvm_snark
 binary=$(scripts/binary.sh openvm)
 example=$(dirname "$binary")/examples/openvm_snark
@@ -24,8 +29,13 @@ TIMEFORMAT='                 %R s, %U s of CPU'
 
 # What was made of another proof is of no use.
 if ! cmp -s "$proof" "$folder/epoch.bin"; then
-  rm -f "$folder"/{root,static-verifier,wrapper,snark,for-contract}.bin "$folder/verifier.sol"
+  rm -f "$folder"/root.bin "$folder/variant"
   cp "$proof" "$folder/epoch.bin"
+fi
+# The root's proof is the same for all.
+if [[ $(cat "$folder/variant" 2>/dev/null) != "$variant" ]]; then
+  rm -f "$folder"/{static-verifier,wrapper,snark,for-contract}.bin "$folder/verifier.sol"
+  echo "$variant" >"$folder/variant"
 fi
 step() { # name, from, to
   if [[ -s $folder/$3 ]]; then return; fi
