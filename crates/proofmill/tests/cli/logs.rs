@@ -46,7 +46,7 @@ pub(crate) struct Begun {
     pub(crate) proof: String,
 }
 
-/// The segments that a worker has begun and not done, from its log.
+/// The segments that a worker has begun and not ended, from its log.
 #[allow(dead_code, reason = "the scenarios ask")]
 pub(crate) fn under_way(log: &str) -> Vec<Begun> {
     let mut begun = Vec::new();
@@ -54,7 +54,10 @@ pub(crate) fn under_way(log: &str) -> Vec<Begun> {
         let Some(task) = field(line, "task") else { continue };
         if line.contains(" started ") && line.contains(" kind=ProveShard ") {
             begun.push(Begun { task, proof: field(line, "proof").unwrap() });
-        } else if line.contains(" done ") {
+        } else if [" done ", " task failed ", " withdrawn by the coordinator "]
+            .iter()
+            .any(|end| line.contains(end))
+        {
             begun.retain(|one| one.task != task);
         }
     }

@@ -66,6 +66,22 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs again until it is a success, and gives its standard output: who asks a role for its status waits ten seconds for it, and the
+/// machine may stand still for longer.
+#[track_caller]
+pub(crate) fn told(command: &mut Command) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let output = output(command);
+        if output.status.success() {
+            return String::from_utf8(output.stdout).unwrap();
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(Instant::now() < end, "{command:?} failed:\n{stderr}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Runs to the end, which must be a failure that is neither a panic nor a signal, and gives what it said.
 #[track_caller]
 pub(crate) fn fail(command: &mut Command) -> String {

@@ -2,7 +2,7 @@
 //! that is killed in the middle, dry runs, and who signs.
 
 use crate::{
-    process::{self, proofmill, stand_in, succeed},
+    process::{self, proofmill, stand_in, succeed, told},
     site::{Site, number, publisher},
 };
 use proofmill_primitives::ProverType;
@@ -88,11 +88,8 @@ fn two_types_settle_and_a_proof_that_l1_refuses_is_made_anew() {
     }
     let status = site.page("/status");
     assert!(status.contains("\"settling\":{\"settled\":"), "{status}");
-    let shown = succeed(site.role("status").args([
-        "status",
-        "--role",
-        &format!("http://127.0.0.1:{}", site.metrics),
-    ]));
+    let shown =
+        told(site.role("status").args(["status", "--role", &format!("http://127.0.0.1:{}", site.metrics)]));
     assert!(shown.contains("batches are settled up to"), "{shown}");
     assert!(coordinator.terminate(), "{}", site.said("coordinator"));
     assert!(!site.said("coordinator").contains(&key[2..]), "the key is in the log");

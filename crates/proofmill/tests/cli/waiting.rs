@@ -1,7 +1,7 @@
 //! What an operator sees of batches that wait: for provers of another type, and for attestors.
 
 use crate::{
-    process::{free_port, stand_in, succeed},
+    process::{free_port, stand_in, told},
     site::{Site, publisher},
 };
 use serde_json::Value;
@@ -16,7 +16,7 @@ fn a_batch_that_waits_for_another_type_is_shown_with_what_it_has_and_who_makes_t
     let mut coordinator = site.coordinator(&["--attestor", &nobody], &[("PRIVATE_KEY", &key)]);
     let shown = |site: &Site| {
         let role = format!("http://127.0.0.1:{}", site.metrics);
-        succeed(site.role("status").args(["status", "--role", &role]))
+        told(site.role("status").args(["status", "--role", &role]))
     };
     let first = |site: &Site| {
         let status: Value = serde_json::from_str(&site.page("/status")).unwrap();

@@ -3,7 +3,7 @@
 use crate::{
     blocks::chain,
     dev::{load, processes, reorg, signal},
-    process::{Running, fail, proofmill, succeed, wait},
+    process::{Running, fail, proofmill, succeed, told, wait},
 };
 use std::{fs, time::Duration};
 
@@ -124,7 +124,7 @@ fn what_one_of_two_systems_has_proven_waits_for_the_other() {
     wait("the epoch to have ended", || said().contains("has ended: waiting for its range proofs"));
     let text = said();
     let words = text.split_once("`proofmill status ").unwrap().1.split_once('`').unwrap().0;
-    let status = || succeed(proofmill(data).arg("status").args(words.split(' ')));
+    let status = || told(proofmill(data).arg("status").args(words.split(' ')));
     wait("both to be shown", || status().contains("exec: proven") && status().contains("openvm: "));
     assert!(!status().contains("openvm: proven") && !said().contains("SETTLED"), "{}", said());
     assert!(running.terminate());

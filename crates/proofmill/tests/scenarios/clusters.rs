@@ -96,19 +96,27 @@ fn a_proof_is_cancelled_while_it_waits_and_while_it_is_made() {
     let _node = house.node();
     let runtime = Runtime::new().unwrap();
     let client = runtime.block_on(ClusterClient::connect(&house.address())).unwrap();
-    let proofs = || runtime.block_on(client.status(Default::default())).unwrap().proofs;
+    // Who stands still for longer than an answer is waited for is asked again.
+    let proofs = || {
+        let mut status = None;
+        wait("the cluster's status", || {
+            status = runtime.block_on(client.status(Default::default())).ok();
+            status.is_some()
+        });
+        status.unwrap().proofs
+    };
     let find = |is_it: &dyn Fn(&ProofProgress) -> bool| proofs().into_iter().find(is_it);
     let phase = |id: &str| find(&|proof: &ProofProgress| proof.proof_id == id).map(|proof| proof.phase());
     // A second time changes nothing.
     let cancel = |id: &str| {
-        (0..2).for_each(|_| runtime.block_on(client.cancel(id)).unwrap());
+        (0..2).for_each(|_| wait("it to be cancelled", || runtime.block_on(client.cancel(id)).is_ok()));
         assert_eq!(phase(id), Some(ProofPhase::Cancelled));
     };
 
-    house.load();
     let waits = |proof: &ProofProgress| proof.diagnosis.contains("none of the 0 workers");
     let mut waiting = None;
     wait("a proof that waits", || {
+        house.load();
         waiting = find(&waits);
         waiting.is_some()
     });

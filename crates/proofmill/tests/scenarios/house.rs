@@ -2,11 +2,15 @@
 
 use crate::{
     logs::{Begun, under_way},
-    process::{self, PATIENCE, Running, free_port, like, output, proofmill, stand_in, wait},
+    process::{self, PATIENCE, Running, free_port, like, output, proofmill, stand_in, told, wait},
 };
+use proofmill_client::ClusterClient;
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
+use proofmill_wire::operator::StatusRequest;
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     process::Command,
@@ -14,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
 
@@ -71,6 +76,8 @@ pub(crate) struct House {
     node_port: u16,
     pub(crate) localnet: Running,
     seed: u64,
+    /// Where the log of each worker's present process begins, unless it is its first.
+    begins: RefCell<BTreeMap<String, usize>>,
 }
 
 impl House {
@@ -100,8 +107,8 @@ impl House {
         let mut command = proofmill(&data);
         command.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
         let (localnet, chains) = process::chains(&mut command, &folder.path().join("chains.log"));
-        let (port, node_port, seed) = (free_port(), free_port(), 0);
-        Self { folder, chains, store, host: host.to_owned(), port, node_port, localnet, seed }
+        let (port, node_port, seed, begins) = (free_port(), free_port(), 0, RefCell::default());
+        Self { folder, chains, store, host: host.to_owned(), port, node_port, localnet, seed, begins }
     }
 
     pub(crate) fn logs(&self) -> &Path {
@@ -146,6 +153,17 @@ impl House {
         output(self.role("client").args(["status", "--cluster", &self.address()]))
     }
 
+    /// For how long the cluster has heard nothing of a worker.
+    pub(crate) fn silent(&self, worker: &str) -> Duration {
+        let runtime = Runtime::new().unwrap();
+        let status = runtime.block_on(async {
+            let client = ClusterClient::connect(&self.address()).await.unwrap();
+            client.status(StatusRequest::default()).await.unwrap()
+        });
+        let worker = status.workers.iter().find(|one| one.id == worker).unwrap();
+        Duration::from_millis(worker.silent_ms)
+    }
+
     /// A worker whose segments can be held.
     pub(crate) fn worker_command(&self, id: &str) -> Command {
         let mut command = like(&self.role(id), &stand_in());
@@ -157,6 +175,7 @@ impl House {
     }
 
     pub(crate) fn worker(&self, id: &str) -> Running {
+        self.begins.borrow_mut().insert(id.to_owned(), self.said(id).len());
         Running::start(&mut self.worker_command(id), &self.log_of(id))
     }
 
@@ -183,15 +202,28 @@ impl House {
             );
             std::thread::sleep(Duration::from_millis(100));
         };
-        // Others take milliseconds, or a second where the machine does much else, and those that ended with a worker were begun before.
-        let begun = under_way(&self.said(worker));
+        // That it is begun was said before it was held. Of what this process has begun, all else ends, however slow the machine is.
+        let house = &*self;
+        let mut still = house.segments_of(worker);
+        // A heartbeat names it.
         std::thread::sleep(Duration::from_secs(4));
-        let still = under_way(&self.said(worker)).into_iter().rfind(|one| begun.contains(one));
-        let Begun { task, proof } = still.unwrap();
-        let shown = String::from_utf8(self.status().stdout).unwrap();
+        wait("the other segments to be done", || {
+            let now = house.segments_of(worker);
+            still.retain(|one| now.contains(one));
+            assert!(!still.is_empty(), "the held segment is done:\n{}", house.said(worker));
+            still.len() == 1
+        });
+        let Begun { task, proof } = still.remove(0);
+        let shown = told(self.role("client").args(["status", "--cluster", &self.address()]));
         let runs = |line: &str| line.contains(worker) && line.contains("ProveShard");
         assert!(shown.lines().any(runs) && !shown.contains(" 0 task(s) active"), "{shown}");
         Held { worker, task, proof }
+    }
+
+    /// The segments that a worker's present process has begun, and not ended.
+    fn segments_of(&self, worker: &str) -> Vec<Begun> {
+        let begins = self.begins.borrow().get(worker).copied().unwrap_or_default();
+        under_way(self.said(worker).get(begins..).unwrap_or_default())
     }
 
     fn held_of(&self, worker: &str) -> PathBuf {

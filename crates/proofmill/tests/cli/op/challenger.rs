@@ -128,8 +128,8 @@ async fn a_node_that_lags_challenges_nothing_and_catches_up() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let chain = Chain::start(data, &[]);
-    // It is said in the last half of the time for challenges.
-    let (games, anchor) = chain.games(120, 6).await;
+    // It is said in the last half of the time for challenges. The other half is twice as long as a machine stands still.
+    let (games, anchor) = chain.games(240, 6).await;
     let (rival, account) = (chain.stranger().await, chain.said("proposer").parse::<Address>().unwrap());
     finalized(&chain, anchor.block).await;
     let node = chain.said("l2_rpc").parse().unwrap();
