@@ -1,11 +1,11 @@
 //! From a chain to a file, and what is refused of files.
 
-use crate::process::{cluster, fail, free_port, proofmill, succeed, worker};
+use crate::process::{cluster, fail, free_port, output, proofmill, succeed, wait, worker};
 use alloy_primitives::U64;
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
 use proofmill_op_fixtures::{BLOCKS, CHAIN_ID, Fixture, LOCAL_CHAIN_ID, Local, serve};
 use serde_json::Value;
-use std::{path::Path, process::Stdio};
+use std::path::Path;
 
 /// A chain with six blocks at least, of ether transfers.
 pub(crate) async fn chain(data: &Path) -> Anvil {
@@ -42,11 +42,10 @@ async fn blocks_become_a_file_that_verify_reads() {
 
     let refused = fail(proofmill(folder.path()).args(["verify", file]));
     assert!(refused.contains("proves nothing"), "{refused}");
-    let mut unread = proofmill(folder.path());
-    unread.args(["verify", "--allow-exec", file]).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut unread = unread.stdout(Stdio::piped()).spawn().unwrap();
-    drop(unread.stdout.take());
-    let unread = unread.wait_with_output().unwrap();
+    // Whoever was to read it is gone before anything is said.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let unread = output(proofmill(folder.path()).args(["verify", "--allow-exec", file]).stdout(writer));
     assert_eq!((unread.status.code(), String::from_utf8(unread.stderr).unwrap()), (Some(141), String::new()));
     let said = succeed(proofmill(folder.path()).args(["verify", "--allow-exec", "--chain-id", "4242", file]));
     assert!(said.contains("NOT PROVEN") && said.contains("blocks         2 to 4"), "{said}");
@@ -96,12 +95,22 @@ async fn a_cluster_with_two_workers_proves_and_says_so() {
         ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "6"];
     let first = succeed(proofmill(data).args(args).args(["--cluster", &address]));
     assert!(first.contains("blocks        5 (2 to 6)") || first.contains("5 (2 to 6)"), "{first}");
-    let status = succeed(proofmill(data).args(["status", "--cluster", &address]));
-    assert!(status.contains("completed") && status.contains("proves nothing"), "{status}");
+    // A cluster whose disk stands still answers later than who asks waits.
+    let status = || {
+        let mut said = String::new();
+        wait("the cluster to answer", || {
+            let asked = output(proofmill(data).args(["status", "--cluster", &address]));
+            said = String::from_utf8(asked.stdout).unwrap();
+            asked.status.success()
+        });
+        said
+    };
+    let said = status();
+    assert!(said.contains("completed") && said.contains("proves nothing"), "{said}");
     // The same again is answered with the proof that is there: no second proof appears.
     succeed(proofmill(data).args(args).args(["--cluster", &address]));
-    let status = succeed(proofmill(data).args(["status", "--cluster", &address]));
-    assert_eq!(status.matches("completed").count(), 1, "{status}");
+    let said = status();
+    assert_eq!(said.matches("completed").count(), 1, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,11 +16,12 @@ use proofmill_devnet::{DevKeys, DevnetOptions, ProofTypePlan};
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use std::{any::Any, time::Duration};
 
-/// A change waits for a window and an epoch: 164 s.
-const WINDOW_EPOCHS: u64 = 40;
-/// So many seconds before the change proving ends. On a slow machine a batch or two are proposed meanwhile, and their window is open for
-/// long enough afterwards.
-const MARGIN: u64 = 44;
+/// A change waits for a window and an epoch: 324 s.
+const WINDOW_EPOCHS: u64 = 80;
+/// So many seconds before the change proving ends. Until then two batches are proposed, which takes a few seconds. After the change their
+/// window is open for 220 s, in which the new rules come into force, roles are started again, and those two are proven: half a minute,
+/// and far more on a machine that stands still or is slow.
+const MARGIN: u64 = 100;
 
 /// Chains whose rules the funder may change, proven by the stand-in for `openvm`, with one attestor.
 fn site() -> Site {
@@ -103,9 +104,17 @@ fn batches_on_both_sides_of_a_change_of_rules_are_settled_each_by_its_own() {
     let rules = schedule(&site);
     let not_before = site.runtime.block_on(site.rollup.scheduled()).unwrap().unwrap().not_before;
     let time = |site: &Site| site.runtime.block_on(site.rollup.l1().head()).unwrap().timestamp;
-    site.load_until("the change to be near", |site| time(site) + MARGIN >= not_before);
+    let (settled, _) = site.tips();
+    site.load_until("another one to be settled before the change", |site| site.tips().0 > settled);
+    site.wait_for("the change to be near", |site| time(site) + MARGIN >= not_before);
     // From now on nothing is proven, until there are batches under both.
     assert!(openvm.terminate(), "{}", site.said("prover-openvm"));
+    site.load_until("batches under the old rules", |site| {
+        let (proven, pending) = site.tips();
+        pending > proven + 1
+    });
+    // Not many more, which would have to be proven while their window is open.
+    site.wait_for("the time of the change", |site| time(site) >= not_before);
     let index = |site: &Site| site.runtime.block_on(site.rollup.current_rules()).unwrap().index;
     site.load_until("the new rules to be in force", |site| index(site) == 1);
     let begins = first_under(&site, &rules);

@@ -134,7 +134,13 @@ fn what_one_of_two_systems_has_proven_waits_for_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes half an hour, and needs the binary with OpenVM; `make test-long` runs it"]
 async fn a_reorg_of_l2_settles_the_right_chain_with_openvm() {
-    let args =
-        ["--prover=openvm", "--workers=8,4", "--segment-memory=4", "--slot-seconds=10", "--epoch-slots=60"];
+    let args = [
+        "--prover=openvm",
+        "--workers=8,4",
+        "--segment-memory=4",
+        "--slot-seconds=10",
+        "--epoch-slots=60",
+        "--window-epochs=1",
+    ];
     reorg(&args, Duration::from_secs(3_000)).await;
 }
