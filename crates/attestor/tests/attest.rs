@@ -21,7 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
@@ -186,10 +186,18 @@ async fn what_is_not_of_the_checkpoints_on_l1_is_not_attested() {
     let other = RangePublicValues { parentHash: B256::repeat_byte(0xbb), ..ahead.clone() };
     let silence = rollup.config().limits.silence.unwrap().get();
     let l1 = proofmill_http::rpc_client(devnet.description().l1_rpc.clone());
-    let _: serde_json::Value = l1.request("evm_increaseTime", [silence + 60]).await.unwrap();
-    let _: serde_json::Value = l1.request_noparams("evm_mine").await.unwrap();
-    let error = attest(ProverType::OpenVm, ahead).await;
-    assert!(matches!(error, AttestError::Backend(_)), "{error}");
+    let begun = Instant::now();
+    loop {
+        let _: serde_json::Value = l1.request("evm_increaseTime", [silence + 60]).await.unwrap();
+        let _: serde_json::Value = l1.request_noparams("evm_mine").await.unwrap();
+        let error = attest(ProverType::OpenVm, ahead.clone()).await;
+        if matches!(error, AttestError::Backend(_)) {
+            break;
+        }
+        // The devnet's proposer proposes anew what makes way: it may be faster than a machine that is busy.
+        let ended = matches!(error, AttestError::NotOnL1 { block: 1_000_000 });
+        assert!(ended && begun.elapsed() < Duration::from_secs(300), "{error}");
+    }
     let error = attest(ProverType::OpenVm, other).await;
     assert!(matches!(error, AttestError::NotOnL1 { block: 1_000_000 }), "{error}");
 }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
+use common::{holds, prove};
 use halo2_base::{
     AssignedValue,
     gates::{
@@ -12,23 +15,14 @@ use halo2_base::{
     halo2_proofs::{
         SerdeFormat,
         halo2curves::{
-            bn256::{Bn256, Fr, G1Affine},
+            bn256::{Bn256, Fr},
             ff::Field,
         },
-        plonk::{keygen_pk, keygen_vk, verify_proof},
-        poly::{
-            Coeff, Polynomial,
-            commitment::ParamsProver,
-            kzg::{
-                commitment::{KZGCommitmentScheme, ParamsKZG},
-                multiopen::VerifierSHPLONK,
-                strategy::SingleStrategy,
-            },
-        },
-        transcript::{Blake2bRead, Blake2bWrite, Challenge255, TranscriptReadBuffer, TranscriptWriterBuffer},
+        plonk::{keygen_pk, keygen_vk},
+        poly::{Coeff, Polynomial, kzg::commitment::ParamsKZG},
     },
 };
-use proofmill_halo2::{Error, Layout, Params, ProvingKey, prove, read_key, witness, write_key};
+use proofmill_halo2::{Error, Layout, Params, ProvingKey, read_key, witness, write_key};
 use std::{collections::BTreeMap, slice::from_ref, sync::Mutex};
 
 /// Rows that are left for blinding.
@@ -115,22 +109,11 @@ impl Made {
     }
 
     fn prove(&self, public: Fr, advice: Vec<Vec<Fr>>) -> Result<Vec<u8>, Error> {
-        let mut transcript = Blake2bWrite::<Vec<u8>, G1Affine, Challenge255<_>>::init(Vec::new());
-        prove(&self.params, &self.key, &[vec![public]], advice, &mut transcript)?;
-        Ok(transcript.finalize())
+        prove(&self.params, &self.key, &[vec![public]], advice)
     }
 
     fn holds(&self, public: Fr, proof: &[u8]) -> bool {
-        let mut transcript = Blake2bRead::<&[u8], G1Affine, Challenge255<_>>::init(proof);
-        let params = self.params.verifier_params();
-        verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, SingleStrategy<'_, Bn256>>(
-            params,
-            self.key.get_vk(),
-            SingleStrategy::new(params),
-            &[&[&[public]]],
-            &mut transcript,
-        )
-        .is_ok()
+        holds(&self.params, &self.key, &[vec![public]], proof)
     }
 }
 
@@ -228,8 +211,7 @@ fn what_is_not_of_the_circuit_is_refused() {
                    instances: &[Vec<Fr>],
                    advice: Vec<Vec<Fr>>,
                    word: &str| {
-        let mut transcript = Blake2bWrite::<Vec<u8>, G1Affine, Challenge255<_>>::init(Vec::new());
-        let error = prove(setup, key, instances, advice, &mut transcript).unwrap_err();
+        let error = prove(setup, key, instances, advice).unwrap_err();
         assert!(matches!(error, Error::Shape { .. }) && error.to_string().contains(word), "{word}: {error}");
     };
     let (key, setup, public) = (&made.key, &made.params, vec![public]);

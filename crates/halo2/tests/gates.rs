@@ -2,28 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
+use common::{holds, prove};
 use halo2_base::halo2_proofs::{
     circuit::{Cell, Layouter, SimpleFloorPlanner, Value},
     halo2curves::{
-        bn256::{Bn256, Fr, G1Affine},
+        bn256::{Bn256, Fr},
         ff::Field,
     },
     plonk::{
         self, Advice, Circuit, Column, ConstraintSystem, FirstPhase, Fixed, Instance, SecondPhase, Selector,
-        keygen_pk, keygen_vk, verify_proof,
+        keygen_pk, keygen_vk,
     },
-    poly::{
-        Rotation,
-        commitment::ParamsProver,
-        kzg::{
-            commitment::{KZGCommitmentScheme, ParamsKZG},
-            multiopen::VerifierSHPLONK,
-            strategy::SingleStrategy,
-        },
-    },
-    transcript::{Blake2bRead, Blake2bWrite, Challenge255, TranscriptReadBuffer, TranscriptWriterBuffer},
+    poly::{Rotation, kzg::commitment::ParamsKZG},
 };
-use proofmill_halo2::{Error, Layout, Params, ProvingKey, prove, read_key, witness, write_key};
+use proofmill_halo2::{Error, Layout, Params, ProvingKey, read_key, witness, write_key};
 
 /// Rows with values, besides those that are left zero.
 const FILLED: usize = 20;
@@ -259,23 +253,11 @@ impl Made {
     }
 
     fn prove(&self, instances: &[Vec<Fr>], advice: Vec<Vec<Fr>>) -> Result<Vec<u8>, Error> {
-        let mut transcript = Blake2bWrite::<Vec<u8>, G1Affine, Challenge255<_>>::init(Vec::new());
-        prove(&self.params, &self.key, instances, advice, &mut transcript)?;
-        Ok(transcript.finalize())
+        prove(&self.params, &self.key, instances, advice)
     }
 
     fn holds(&self, instances: &[Vec<Fr>], proof: &[u8]) -> bool {
-        let mut transcript = Blake2bRead::<&[u8], G1Affine, Challenge255<_>>::init(proof);
-        let params = self.params.verifier_params();
-        let columns: Vec<&[Fr]> = instances.iter().map(Vec::as_slice).collect();
-        verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, SingleStrategy<'_, Bn256>>(
-            params,
-            self.key.get_vk(),
-            SingleStrategy::new(params),
-            &[columns.as_slice()],
-            &mut transcript,
-        )
-        .is_ok()
+        holds(&self.params, &self.key, instances, proof)
     }
 }
 

@@ -375,6 +375,9 @@ mod tests {
         transport::{Server, server::TcpIncoming},
     };
 
+    /// Longer than anything here takes, also where the machine does much else.
+    const LONG: Duration = Duration::from_secs(300);
+
     /// A coordinator that is stuck for its first two calls: it takes them, keeps its connection alive, and never answers.
     #[derive(Clone, Default)]
     struct Stuck(Arc<AtomicU32>);
@@ -415,9 +418,10 @@ mod tests {
         };
         let plan = ReportPlanRequest { proof_id: "p".into(), ..ReportPlanRequest::default() };
         let cancel = CancellationToken::new();
-        let reported = tokio::time::timeout(ANSWER, client.report_plan(plan.clone(), &cancel)).await;
+        let reported = tokio::time::timeout(LONG, client.report_plan(plan.clone(), &cancel)).await;
         reported.unwrap().unwrap();
-        assert_eq!(stuck.0.load(Ordering::SeqCst), 3);
+        // Each further answer may be too late for a machine that stands still.
+        assert!(stuck.0.load(Ordering::SeqCst) >= 3);
         // Its silence passes, as its absence does: it is no answer.
         let late = within(Duration::from_millis(10), std::future::pending::<Result<(), Status>>()).await;
         assert!(!is_answer(&late.unwrap_err()));
@@ -437,6 +441,6 @@ mod tests {
         let client = CoordinatorClient::new("w".into(), &address).unwrap();
         let plan = ReportPlanRequest { proof_id: "p".into(), ..ReportPlanRequest::default() };
         let cancel = CancellationToken::new();
-        tokio::time::timeout(ANSWER, client.report_plan(plan, &cancel)).await.unwrap().unwrap();
+        tokio::time::timeout(LONG, client.report_plan(plan, &cancel)).await.unwrap().unwrap();
     }
 }

@@ -105,6 +105,28 @@ struct Session {
     stopping: bool,
 }
 
+/// When the coordinator was heard last, and when that was looked at.
+struct Heard {
+    last: Instant,
+    looked: Instant,
+}
+
+impl Heard {
+    const fn at(now: Instant) -> Self {
+        Self { last: now, looked: now }
+    }
+
+    /// Whether it has been silent for too long, where that is looked at so often. A look that comes late means that this process was
+    /// stopped: what was said meanwhile is still to be read, and who comes back for nothing may lose its tasks on the way.
+    fn is_too_long_ago(&mut self, now: Instant, every: Duration) -> bool {
+        let looked = std::mem::replace(&mut self.looked, now);
+        if now.saturating_duration_since(looked) > every.saturating_add(SILENCE / 2) {
+            self.last = now;
+        }
+        now.saturating_duration_since(self.last) > SILENCE
+    }
+}
+
 struct Held {
     proof: ProofId,
     kind: Option<TaskKind>,
@@ -230,12 +252,12 @@ impl Session {
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Beside the messages: a slow answer must not hold up a task.
         let mut beats = JoinSet::new();
-        let mut heard = Instant::now();
+        let mut heard = Heard::at(Instant::now());
         loop {
             tokio::select! {
                 message = stream.message() => match message {
                     Ok(Some(message)) => {
-                        heard = Instant::now();
+                        heard.last = Instant::now();
                         self.take(message);
                     }
                     Ok(None) => return Ended::Broken("it ended the stream of tasks".to_owned()),
@@ -244,7 +266,7 @@ impl Session {
                 },
                 Some(over) = self.running.join_next() => self.forget(over.ok()),
                 _ = heartbeat.tick() => {
-                    if heard.elapsed() > SILENCE {
+                    if heard.is_too_long_ago(Instant::now(), self.config.heartbeat) {
                         return Ended::Broken(format!("it said nothing for {} s", SILENCE.as_secs()));
                     }
                     if beats.is_empty() {
@@ -550,5 +572,22 @@ mod tests {
         slow.answers.notify_one();
         running.await.unwrap().unwrap();
         assert_eq!(*slow.closed.lock().unwrap(), [true]);
+
+    #[test]
+    fn a_process_that_was_stopped_does_not_take_its_coordinator_for_silent() {
+        let (every, began) = (Duration::from_secs(3), Instant::now());
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let mut heard = Heard::at(began);
+        // It stood still for a minute, and then again.
+        for seconds in [3, 63, 66, 126] {
+            assert!(!heard.is_too_long_ago(after(seconds), every), "{seconds}");
+        }
+        // From then on nothing is said.
+        for seconds in (129..=146).step_by(3) {
+            assert!(!heard.is_too_long_ago(after(seconds), every), "{seconds}");
+        }
+        assert!(heard.is_too_long_ago(after(147), every));
+        heard.last = after(148);
+        assert!(!heard.is_too_long_ago(after(150), every));
     }
 }

@@ -1,9 +1,7 @@
 //! Artifacts that expire by themselves do not while a proof needs them.
 
-use crate::harness::{impatient, until};
-use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, RedisArtifacts, RedisOptions};
-use proofmill_cluster::Cluster;
-use proofmill_ledger::Ledger;
+use crate::harness::{start_on, until};
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, RedisArtifacts, RedisOptions};
 use proofmill_localstore::{LocalRedis, skipped};
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -13,12 +11,54 @@ use proofmill_wire::{
     worker::{CreateTaskRequest, TaskData, worker_service_client::WorkerServiceClient},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-/// Long enough for a machine that does something else for seconds.
-const LIFETIME: Duration = Duration::from_secs(8);
+/// Far more than passes here. What is left of it tells what became of an artifact, whose end is not waited for: a machine that stands still
+/// renews nothing.
+const LIFETIME: Duration = Duration::from_secs(160);
+/// An eighth of it, in seconds: what is let go has no more.
+const GRACE: i64 = 20;
+/// A quarter of that is between two looks.
+const LOOK: Duration = Duration::from_secs(5);
+/// What an artifact is left with, in seconds, to see whether it is renewed.
+const LEFT: i64 = 100;
+
+/// So many looks pass, also where the machine stands still during one of them.
+async fn looks(count: u32) {
+    for _ in 0..count {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The number that the server answers to a command of a person.
+async fn asked(redis: &LocalRedis, command: &str) -> i64 {
+    let url = redis.url();
+    let (password, _) = url.strip_prefix("redis://:").unwrap().split_once('@').unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).await.unwrap();
+    let commands = format!("AUTH {password}\r\n{command}\r\nQUIT\r\n");
+    stream.write_all(commands.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let number = answer.lines().find_map(|line| line.strip_prefix(':'));
+    number.unwrap_or_else(|| panic!("{command}: {answer}")).parse().unwrap()
+}
+
+/// How many seconds an artifact has left: -1 where it never expires, -2 where it is gone.
+async fn left(redis: &LocalRedis, id: &str) -> i64 {
+    asked(redis, &format!("TTL {id}")).await
+}
+
+async fn shorten(redis: &LocalRedis, id: &str) {
+    asked(redis, &format!("EXPIRE {id} {LEFT}")).await;
+}
+
+fn store_on(redis: &LocalRedis) -> Arc<RedisArtifacts> {
+    let options = RedisOptions { lifetime: LIFETIME, ..RedisOptions::new(vec![redis.url()]) };
+    Arc::new(RedisArtifacts::new(&options).unwrap())
+}
 
 /// What a proof made on the way is let go with it, unless another one needs it, and nothing else is.
 #[tokio::test]
@@ -28,10 +68,7 @@ async fn intermediate_results_in_redis_go_soon_after_their_proof() {
         return;
     }
     let redis = LocalRedis::start(&[]).unwrap();
-    // An eighth of it is the time that they stay.
-    let lifetime = Duration::from_secs(32);
-    let options = RedisOptions { lifetime, ..RedisOptions::new(vec![redis.url()]) };
-    let store = Arc::new(RedisArtifacts::new(&options).unwrap());
+    let store = store_on(&redis);
     let blobs = [
         ("program", ArtifactKind::Program),
         ("stdin", ArtifactKind::Stdin),
@@ -45,14 +82,7 @@ async fn intermediate_results_in_redis_go_soon_after_their_proof() {
     for (id, kind) in blobs {
         store.put(&id.into(), kind, "bytes".into()).await.unwrap();
     }
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
-    let cluster = Cluster::start(impatient(), ledger, store.clone()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let stop = CancellationToken::new();
-    tokio::spawn(cluster.serve(listener, stop.clone()));
-    let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+    let (_folder, channel) = start_on(store).await;
     let mut api = ClusterServiceClient::new(channel.clone());
     let mut tasks = WorkerServiceClient::new(channel);
     let read_by_one = ["key-of-a-client", "key-shared", "key-exchanged", "artifact_01stock"];
@@ -80,24 +110,22 @@ async fn intermediate_results_in_redis_go_soon_after_their_proof() {
         };
         tasks.create_task(CreateTaskRequest { worker_id: "w".into(), data: Some(data) }).await.unwrap();
     }
-    let missing = async || {
-        let mut missing = Vec::new();
-        for (id, kind) in blobs {
-            match store.get(&id.into(), kind).await {
-                Ok(_) => {}
-                Err(ArtifactError::Missing { .. }) => missing.push(id),
-                Err(error) => panic!("{error}"),
+    let let_go = async || {
+        let mut let_go = Vec::new();
+        for (id, _) in blobs {
+            let left = left(&redis, id).await;
+            if left != -1 && left <= GRACE {
+                let_go.push(id);
             }
         }
-        missing
+        let_go
     };
-    tokio::time::sleep(lifetime / 4).await;
-    assert_eq!(missing().await, [""; 0], "the proof goes on");
+    looks(3).await;
+    assert_eq!(let_go().await, [""; 0], "the proof goes on");
     api.proof_request_cancel(ProofRequestCancelRequest { proof_id: "ends".into() }).await.unwrap();
-    tokio::time::sleep(lifetime / 4).await;
-    until("some to be gone", || async { missing().await.len() >= 2 }).await;
-    assert_eq!(missing().await, ["key-alone", "key-exchanged"]);
-    stop.cancel();
+    until("some to be let go", || async { let_go().await.len() >= 2 }).await;
+    looks(2).await;
+    assert_eq!(let_go().await, ["key-alone", "key-exchanged"]);
 }
 
 #[tokio::test]
@@ -107,21 +135,13 @@ async fn artifacts_in_redis_live_as_long_as_their_proof() {
         return;
     }
     let redis = LocalRedis::start(&[]).unwrap();
-    let options = RedisOptions { lifetime: LIFETIME, ..RedisOptions::new(vec![redis.url()]) };
-    let store = Arc::new(RedisArtifacts::new(&options).unwrap());
+    let store = store_on(&redis);
     for (id, kind) in
         [("program", ArtifactKind::Program), ("stdin", ArtifactKind::Stdin), ("other", ArtifactKind::Stdin)]
     {
         store.put(&id.into(), kind, "bytes".into()).await.unwrap();
     }
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
-    let cluster = Cluster::start(impatient(), ledger, store.clone()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let stop = CancellationToken::new();
-    tokio::spawn(cluster.serve(listener, stop.clone()));
-    let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+    let (_folder, channel) = start_on(store).await;
     let mut api = ClusterServiceClient::new(channel);
     // Nobody is there to prove it: it waits.
     let request = ProofRequestCreateRequest {
@@ -132,17 +152,23 @@ async fn artifacts_in_redis_live_as_long_as_their_proof() {
         ..ProofRequestCreateRequest::default()
     };
     api.proof_request_create(request).await.unwrap();
-    tokio::time::sleep(LIFETIME * 2).await;
-    // Reading does not renew.
-    let is_there = async |id: &str| match store.get(&id.into(), ArtifactKind::Stdin).await {
-        Ok(_) => true,
-        Err(ArtifactError::Missing { .. }) => false,
-        Err(error) => panic!("{error}"),
-    };
-    assert!(is_there("stdin").await && !is_there("other").await);
+    for id in ["other", "stdin"] {
+        shorten(&redis, id).await;
+    }
+    until("it is renewed", || async { left(&redis, "stdin").await > LEFT }).await;
+    looks(2).await;
+    assert!(left(&redis, "other").await <= LEFT, "nobody needs it");
     api.proof_request_cancel(ProofRequestCancelRequest { proof_id: "p".into() }).await.unwrap();
-    tokio::time::sleep(LIFETIME * 2).await;
-    assert!(!is_there("stdin").await, "it is still renewed after the end of its proof");
-    assert!(store.exists(&"program".into(), ArtifactKind::Program).await.unwrap());
-    stop.cancel();
+    // A look that had begun before may renew it once more.
+    let mut times = 0;
+    loop {
+        shorten(&redis, "stdin").await;
+        looks(2).await;
+        if left(&redis, "stdin").await <= LEFT {
+            break;
+        }
+        times += 1;
+        assert!(times < 3, "it is still renewed after the end of its proof");
+    }
+    assert_eq!(left(&redis, "program").await, -1);
 }

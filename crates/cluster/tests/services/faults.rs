@@ -112,18 +112,14 @@ async fn e1_a_ledger_that_is_locked_takes_no_task_away() {
     let begun = Instant::now();
     let (api, request) = (cluster.api.clone(), cluster.request_for("p", "2"));
     let asked = tokio::spawn(async move { api.clone().proof_request_create(request).await });
-    let beats: Vec<_> = (0..6)
-        .map(|beat| {
-            let (mut client, id) = (worker.client.clone(), worker.id.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(500 * beat)).await;
-                let request =
-                    proofmill_wire::worker::HeartbeatRequest { worker_id: id, ..Default::default() };
-                client.heartbeat(request).await
-            })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // The last one begins well before the lock ends: one that came after the task was sent would have to name it.
+    let mut beats = Vec::new();
+    for _ in 0..6 {
+        let (mut client, worker_id) = (worker.client.clone(), worker.id.clone());
+        let request = proofmill_wire::worker::HeartbeatRequest { worker_id, ..Default::default() };
+        beats.push(tokio::spawn(async move { client.heartbeat(request).await }));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
     asked.await.unwrap().unwrap();
     for beat in beats {

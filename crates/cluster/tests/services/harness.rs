@@ -20,7 +20,12 @@ use proofmill_wire::{
         worker_service_client::WorkerServiceClient,
     },
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -87,6 +92,17 @@ pub(crate) async fn start_with(config: ClusterConfig) -> Running {
     let port = proofmill_localstore::free_port().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     serve(folder, artifacts, listener, config).await
+}
+
+/// A cluster on another store: the folder of its ledger, and the way to it. It ends with the test.
+pub(crate) async fn start_on(artifacts: Arc<dyn ArtifactStore>) -> (TempDir, Channel) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
+    let cluster = Cluster::start(impatient(), ledger, artifacts).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(cluster.serve(listener, CancellationToken::new()));
+    (folder, Channel::from_shared(address).unwrap().connect().await.unwrap())
 }
 
 async fn serve(
@@ -348,21 +364,38 @@ impl Worker {
     pub(crate) async fn subscribe(&self, sub: &str, proof: &str, tasks: &[&str]) -> Subscription {
         let task_ids = tasks.iter().map(ToString::to_string).collect();
         let request = OpenSubRequest { sub_id: sub.into(), proof_id: proof.into(), task_ids };
+        let opened = Instant::now();
         let stream = self.client.clone().open_sub(request).await.unwrap().into_inner();
-        Subscription { id: sub.into(), client: self.client.clone(), stream }
+        Subscription { id: sub.into(), client: self.client.clone(), stream, opened, told: BTreeSet::new() }
     }
 }
+
+/// What is not acknowledged is sent again after so long.
+const REPEATED: Duration = Duration::from_secs(4);
 
 /// A stream of results.
 pub(crate) struct Subscription {
     id: String,
     client: WorkerServiceClient<Channel>,
     stream: Streaming<ServerSubMessage>,
+    opened: Instant,
+    told: BTreeSet<String>,
 }
 
 impl Subscription {
-    /// The next message that is no heartbeat, with its id.
+    /// The next message that was not heard here before, with its id: where the machine stands still, what is not acknowledged comes again
+    /// at any time.
     pub(crate) async fn next(&mut self) -> (String, server_sub_message::Message) {
+        loop {
+            let next = self.next_or_again().await;
+            if self.told.insert(next.0.clone()) {
+                return next;
+            }
+        }
+    }
+
+    /// The next message that is no heartbeat, with its id.
+    pub(crate) async fn next_or_again(&mut self) -> (String, server_sub_message::Message) {
         loop {
             let message = within(self.stream.message()).await.unwrap().unwrap();
             match message.message.unwrap() {
@@ -372,9 +405,10 @@ impl Subscription {
         }
     }
 
+    /// Nothing comes for some time, unless that was so long that something is due again.
     pub(crate) async fn is_silent(&mut self) {
-        let next = tokio::time::timeout(Duration::from_millis(500), self.next()).await;
-        assert!(next.is_err(), "{next:?}");
+        let next = tokio::time::timeout(Duration::from_millis(500), self.next_or_again()).await;
+        assert!(next.is_err() || self.opened.elapsed() >= REPEATED, "{next:?}");
     }
 
     pub(crate) async fn acknowledge(&self, msg_id: String) {

@@ -1,9 +1,7 @@
 //! An artifact store that does not answer.
 
-use crate::harness::impatient;
+use crate::harness::start_on;
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts, Reply, forwarded};
-use proofmill_cluster::Cluster;
-use proofmill_ledger::Ledger;
 use proofmill_primitives::ArtifactId;
 use proofmill_wire::cluster::{
     ProofRequestCreateRequest, ProofRequestGetRequest, cluster_service_client::ClusterServiceClient,
@@ -12,9 +10,6 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 /// A real store that answers nothing while it is told so, as a share whose server is gone.
 #[derive(Debug)]
@@ -42,13 +37,7 @@ async fn a_store_that_does_not_answer_is_named_as_the_cause() {
     let store = Arc::new(Silent { store, is_silent: AtomicBool::new(true) });
     store.put(&"program".into(), ArtifactKind::Program, "elf".into()).await.unwrap();
     store.put(&"stdin".into(), ArtifactKind::Stdin, "in".into()).await.unwrap();
-    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
-    let cluster = Cluster::start(impatient(), ledger, store.clone()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let stop = CancellationToken::new();
-    tokio::spawn(cluster.serve(listener, stop.clone()));
-    let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+    let (_folder, channel) = start_on(store.clone()).await;
     let mut api = ClusterServiceClient::new(channel);
     let request = ProofRequestCreateRequest {
         proof_id: "p".into(),
@@ -65,5 +54,4 @@ async fn a_store_that_does_not_answer_is_named_as_the_cause() {
     api.proof_request_create(request).await.unwrap();
     let known = api.proof_request_get(ProofRequestGetRequest { proof_id: "p".into() }).await.unwrap();
     assert!(known.into_inner().proof_request.is_some());
-    stop.cancel();
 }

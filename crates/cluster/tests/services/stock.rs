@@ -155,11 +155,16 @@ async fn what_is_not_acknowledged_comes_again_on_the_open_stream() {
     let at = Instant::now();
     worker.complete(&task).await.unwrap();
     let first = results.next().await;
-    assert_eq!(results.next().await, first);
+    assert_eq!(results.next_or_again().await, first);
     assert!(at.elapsed() >= Duration::from_secs(3), "{:?}", at.elapsed());
-    results.acknowledge(first.0).await;
-    let more = tokio::time::timeout(Duration::from_secs(6), results.next()).await;
-    assert!(more.is_err(), "{more:?}");
+    results.acknowledge(first.0.clone()).await;
+    let mut more = async || tokio::time::timeout(Duration::from_secs(6), results.next_or_again()).await.ok();
+    // It may have been sent once more before it was acknowledged.
+    if let Some(on_its_way) = more().await {
+        assert_eq!(on_its_way, first);
+        let again = more().await;
+        assert!(again.is_none(), "{again:?}");
+    }
 }
 
 /// The SP1 cluster's API claims proofs for its coordinator by `CreateProof`: nonce and metadata are the worker's business.

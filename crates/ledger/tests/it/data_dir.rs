@@ -18,7 +18,7 @@ fn holder() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let _dir = DataDir::open(folder.as_ref()).unwrap();
     println!("\nheld");
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    std::thread::sleep(std::time::Duration::from_secs(600));
 }
 
 #[test]

@@ -202,7 +202,7 @@ mod tests {
         assert!(!journal.keep(vec![held_or_ended(2, true)]).kept().await, "it is given out");
         sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
         // Nothing else comes to be written.
-        assert!(tokio::time::timeout(Duration::from_secs(60), noted.kept()).await.unwrap());
+        assert!(tokio::time::timeout(Duration::from_secs(300), noted.kept()).await.unwrap());
         assert_eq!(ledger.refusals().await.unwrap(), [record]);
         ledger.close().await;
     }

@@ -1,6 +1,6 @@
 //! Proofs whose check takes long, or cannot be made.
 
-use crate::scene::{Scene, proof, wanted};
+use crate::scene::{PATIENCE, Scene, proof, wanted};
 use proofmill_backends::{Backend, BackendError, ExecBackend, Proof};
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
@@ -9,7 +9,7 @@ use proofmill_stand_in::forward;
 use proofmill_wire::prover::{retry_later::Reason, submit_response::Outcome};
 use std::{
     sync::{Arc, Condvar, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// `exec`, whose checks take until a test lets them end.
@@ -47,7 +47,9 @@ impl Checks {
     }
 
     async fn running(&self, count: usize) {
+        let end = Instant::now() + PATIENCE;
         while self.seen().running != count {
+            assert!(Instant::now() < end, "{} checks run, and not {count}", self.seen().running);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -11,9 +11,12 @@ use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::{BatchId, SlotShown};
 use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
-use scene::{PATIENCE, Scene, batch_of, proof, wanted};
+use scene::{PATIENCE, Scene, batch_of, may_be_over, proof, wanted};
 use sqlx::{Connection, PgConnection};
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_goes_to_one_prover_of_each_type() {
@@ -188,10 +191,18 @@ async fn a_batch_that_provers_cannot_execute_is_told_whoever_waits() {
             panic!("{name} is given nothing")
         };
         let batch = batch_of(given.batch.unwrap());
+        let began = Instant::now();
         scene.give_back(name, &batch, Some((Code::CycleLimit, "it ran past 7 instructions"))).await;
         // Who failed waits a while before it is given anything.
-        let Outcome::RetryLater(later) = scene.assign(name, "exec").await else { panic!() };
-        assert!(matches!(later.reason(), Reason::Paused | Reason::NoWork), "{later:?}");
+        match scene.assign(name, "exec").await {
+            Outcome::RetryLater(later) => {
+                assert!(matches!(later.reason(), Reason::Paused | Reason::NoWork), "{later:?}");
+            }
+            outcome => {
+                assert!(may_be_over(began), "{outcome:?}");
+                scene.give_back(name, &batch, None).await;
+            }
+        }
     }
     let error = waits.await.unwrap().unwrap_err();
     assert!(
@@ -339,16 +350,17 @@ async fn a_prover_that_claims_two_types_is_given_both_and_cannot_pass_one_for_th
     };
     assert_eq!(one.batch, two.batch);
     let (batch, made) = (batch_of(one.batch.unwrap()), proof(&wanted(1, ProverType::Exec)));
+    let began = Instant::now();
     let submit_response::Outcome::Refused(refused) = scene.submit("a", "openvm", &batch, &made).await else {
         panic!("an exec proof counts as one of openvm")
     };
     assert_eq!(refused.reason(), proof_refused::Reason::Unreadable);
     assert!(refused.cause.contains("proof of exec, and one of openvm"), "{refused:?}");
     // It is one prover, by its name: nothing of it is looked at for a while, whatever type it says.
-    let submit_response::Outcome::RetryLater(later) = scene.submit("a", "exec", &batch, &made).await else {
-        panic!("it is looked at")
-    };
-    assert_eq!(later.reason(), Reason::Paused);
+    match scene.submit("a", "exec", &batch, &made).await {
+        submit_response::Outcome::RetryLater(later) => assert_eq!(later.reason(), Reason::Paused),
+        outcome => return assert!(may_be_over(began), "it is looked at: {outcome:?}"),
+    }
     // It has lost the one, and holds the other yet.
     let Outcome::Assigned(_) = scene.assign("b", "openvm").await else { panic!("it is lost") };
     let Outcome::RetryLater(_) = scene.assign("c", "exec").await else { panic!("two hold it") };
@@ -363,9 +375,12 @@ async fn a_batch_whose_input_does_not_arrive_lets_the_others_pass() {
     let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
     let batch = batch_of(given.batch.unwrap());
     assert_eq!(batch.number.0, 1);
+    let began = Instant::now();
     scene.give_back("a", &batch, Some((Code::NotDelivered, "the stream broke"))).await;
-    let Outcome::RetryLater(later) = scene.assign("a", "exec").await else { panic!("it asks at once") };
-    assert_eq!(later.reason(), Reason::Paused);
+    match scene.assign("a", "exec").await {
+        Outcome::RetryLater(later) => assert_eq!(later.reason(), Reason::Paused),
+        outcome => return assert!(may_be_over(began), "it asks at once: {outcome:?}"),
+    }
     let Outcome::Assigned(given) = scene.assign("b", "exec").await else { panic!("it blocks the others") };
     assert_eq!(batch_of(given.batch.unwrap()).number.0, 2);
 }
@@ -378,19 +393,24 @@ async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() 
     let unknown = wanted(9, ProverType::Exec);
     let Sought { number, level, content, .. } = unknown.sought;
     let batch = BatchId { number, level, content };
-    let submit_response::Outcome::Refused(refused) =
-        scene.submit("a", "exec", &batch, &proof(&unknown)).await
-    else {
-        panic!()
-    };
-    assert_eq!(refused.reason(), proof_refused::Reason::UnknownBatch);
-    assert!(refused.paused_ms > 0, "{refused:?}");
-    let submit_response::Outcome::RetryLater(later) =
-        scene.submit("a", "exec", &batch, &proof(&unknown)).await
-    else {
-        panic!("it is looked at each time")
-    };
-    assert_eq!(later.reason(), Reason::Paused);
+    let mut times = 0;
+    loop {
+        match scene.submit("a", "exec", &batch, &proof(&unknown)).await {
+            submit_response::Outcome::Refused(refused) => {
+                assert_eq!(refused.reason(), proof_refused::Reason::UnknownBatch);
+                assert!(refused.paused_ms > 0, "{refused:?}");
+                // A pause may be over on a machine that stands still; the next one is longer.
+                times += 1;
+                assert!(times < 10, "it is looked at each time");
+            }
+            submit_response::Outcome::RetryLater(later) => {
+                assert_eq!(later.reason(), Reason::Paused);
+                assert!(times > 0, "it is not looked at");
+                break;
+            }
+            outcome => panic!("{outcome:?}"),
+        }
+    }
     // Where a rival has settled the batch meanwhile, an honest prover that is late is not to blame, however often.
     scene.coordinator.verified(CheckpointNumber(9));
     for _ in 0..3 {

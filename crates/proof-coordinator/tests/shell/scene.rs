@@ -34,6 +34,14 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// Longer than anything here takes, also where the machine does much else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
+/// The shortest pause of a prover after a fault. On a machine that stands still for as long, it is over before it is looked at.
+const PAUSE: Duration = Duration::from_millis(750);
+
+/// Whether a pause may be over that began since.
+pub(crate) fn may_be_over(since: Instant) -> bool {
+    since.elapsed() >= PAUSE
+}
+
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
     database: Option<String>,

@@ -76,15 +76,15 @@ async fn e7_a_share_that_is_not_mounted_fails_no_proof() {
 /// The same in the middle of a proof: the rest of it waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn e9_a_share_that_is_lost_in_the_middle_fails_no_proof() {
-    let site = Site::new(Slow::new(400)).await;
+    // Its last segment is not done before the share is lost.
+    let site = Site::new(Slow::new(400).holding([5])).await;
     let (share, artifacts) = Share::new(&site);
     share.mount();
     let _worker = site.worker_on(artifacts, "w", WorkerKind::All, 2);
     site.request("p", 6, 2).await;
-    while site.backend.proven().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    site.until("some are finished", || site.backend.proven().len() >= 2).await;
     share.lose();
+    site.backend.let_go();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(site.status().await.proofs[0].ended_at_ms, 0);
     share.mount();

@@ -136,18 +136,8 @@ impl Site {
         kind: WorkerKind,
         room: u32,
     ) -> Hand {
-        let config = WorkerConfig {
-            id: id.into(),
-            coordinator: format!("http://{coordinator}"),
-            kind,
-            max_weight: Some(Weight::gb(room)),
-            provers: vec![ProverType::Exec],
-            segment_memory: Weight::gb(1),
-            heartbeat: Duration::from_millis(200),
-            build: build.into(),
-            note: None,
-            killed: Vec::new(),
-        };
+        let config =
+            WorkerConfig { build: build.into(), ..settings(coordinator, id, kind, room, ProverType::Exec) };
         let registry = Registry::default().with(self.backend.clone());
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(config, registry, artifacts, stop.clone()));
@@ -346,6 +336,28 @@ impl Site {
             let bytes = std::fs::read(path).unwrap_or_default();
             bytes.ends_with(text.as_bytes()) && !bytes.windows(3).any(|window| window == b"><s")
         })
+    }
+}
+
+/// A worker of one prover type, with room for so many tasks.
+pub(crate) fn settings(
+    coordinator: SocketAddr,
+    id: &str,
+    kind: WorkerKind,
+    room: u32,
+    prover: ProverType,
+) -> WorkerConfig {
+    WorkerConfig {
+        id: id.into(),
+        coordinator: format!("http://{coordinator}"),
+        kind,
+        max_weight: Some(Weight::gb(room)),
+        provers: vec![prover],
+        segment_memory: Weight::gb(1),
+        heartbeat: Duration::from_millis(200),
+        build: proofmill_worker::BUILD.into(),
+        note: None,
+        killed: Vec::new(),
     }
 }
 

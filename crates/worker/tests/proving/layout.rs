@@ -4,7 +4,7 @@
 use crate::{
     backend::Slow,
     disk::{Disk, Refusal},
-    harness::Site,
+    harness::{Hand, Site, settings},
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, ContentKey};
@@ -16,10 +16,13 @@ use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{
     ArtifactId, Instructions, ProgramVersion, ProofMode, ProverType, TaskId, TaskKind, Weight, WorkerKind,
 };
-use proofmill_worker::{BUILD, WorkerConfig, run};
+use proofmill_worker::run;
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, atomic::Ordering},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -31,7 +34,23 @@ const STRIDE: Duration = Duration::from_millis(60);
 /// A prover type of that layout, whose program has as many shards as its input says. It remembers what it did, for all workers of a
 /// test together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shards(Arc<Mutex<BTreeMap<String, u32>>>);
+pub(crate) struct Shards(Arc<Work>);
+
+#[derive(Debug)]
+struct Work {
+    /// How often each was made.
+    made: Mutex<BTreeMap<String, u32>>,
+    /// Shards whose proofs are in the store.
+    stored: Mutex<BTreeSet<String>>,
+    /// Shards from this one on are not made before they are let go.
+    held_from: AtomicU32,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { made: Mutex::default(), stored: Mutex::default(), held_from: AtomicU32::new(u32::MAX) }
+    }
+}
 
 fn name(what: &str, of: &str) -> ArtifactId {
     ContentKey::of(&[what.as_bytes(), of.as_bytes()]).artifact()
@@ -53,12 +72,29 @@ fn new(kind: TaskKind, inputs: &[&ArtifactId], output: &ArtifactId) -> NewTask {
 }
 
 impl Shards {
-    fn done(&self) -> BTreeMap<String, u32> {
-        self.0.lock().unwrap().clone()
+    fn made(&self) -> BTreeMap<String, u32> {
+        self.0.made.lock().unwrap().clone()
+    }
+
+    fn stored(&self) -> BTreeSet<String> {
+        self.0.stored.lock().unwrap().clone()
     }
 
     fn count(&self, what: String) {
-        *self.0.lock().unwrap().entry(what).or_default() += 1;
+        *self.0.made.lock().unwrap().entry(what).or_default() += 1;
+    }
+
+    /// Makes none from this one on before they are let go: no time decides what happens meanwhile.
+    fn hold_from(&self, shard: u32) {
+        self.0.held_from.store(shard, Ordering::SeqCst);
+    }
+
+    fn let_go(&self) {
+        self.hold_from(u32::MAX);
+    }
+
+    fn is_held(&self, shard: u32) -> bool {
+        shard >= self.0.held_from.load(Ordering::SeqCst)
     }
 
     async fn controller(self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
@@ -129,9 +165,14 @@ impl Shards {
         let artifacts = link.artifacts();
         if !artifacts.exists(&task.outputs[0], ArtifactKind::Exchanged).await.map_err(store)? {
             tokio::time::sleep(SHARD).await;
-            self.count(task.inputs[0].to_string());
-            let proof = format!("<{}>", task.inputs[0]);
+            let shard = task.inputs[0].to_string();
+            while self.is_held(shard.parse().unwrap()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            self.count(shard.clone());
+            let proof = format!("<{shard}>");
             artifacts.put(&task.outputs[0], ArtifactKind::Exchanged, proof.into()).await.map_err(store)?;
+            self.0.stored.lock().unwrap().insert(shard);
         }
         link.complete(TaskId::from(task.inputs[1].as_str())).await
     }
@@ -217,40 +258,22 @@ impl Fleet {
         Self { site: Site::new(Slow::new(1)).await, shards: Shards::default() }
     }
 
-    fn worker(&self, id: &str, kind: WorkerKind, room: u32) -> crate::harness::Hand {
+    fn worker(&self, id: &str, kind: WorkerKind, room: u32) -> Hand {
         self.worker_on(self.site.artifacts.clone(), id, kind, room)
     }
 
     /// The same, with another view of the artifacts.
-    fn worker_on(
-        &self,
-        artifacts: Arc<dyn ArtifactStore>,
-        id: &str,
-        kind: WorkerKind,
-        room: u32,
-    ) -> crate::harness::Hand {
-        let config = WorkerConfig {
-            id: id.into(),
-            coordinator: format!("http://{}", self.site.address),
-            kind,
-            max_weight: Some(Weight::gb(room)),
-            provers: vec![ProverType::Sp1],
-            segment_memory: Weight::gb(1),
-            heartbeat: Duration::from_millis(200),
-            build: BUILD.into(),
-            note: None,
-            killed: Vec::new(),
-        };
+    fn worker_on(&self, artifacts: Arc<dyn ArtifactStore>, id: &str, kind: WorkerKind, room: u32) -> Hand {
+        let config = settings(self.site.address, id, kind, room, ProverType::Sp1);
         let registry = proofmill_backends::Registry::default().with(Arc::new(self.shards.clone()));
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(config, registry, artifacts, stop.clone()));
-        crate::harness::Hand { stop, running }
+        Hand { stop, running }
     }
 
     /// Waits until so many shards are proven.
     async fn proven(&self, count: usize) {
-        let shards = || self.shards.done().keys().filter(|what| *what != "execution").count();
-        self.site.until("some are proven", || shards() >= count).await;
+        self.site.until("some are proven", || self.shards.stored().len() >= count).await;
     }
 
     async fn ends_with(&self, id: &str, count: u32) {
@@ -264,8 +287,8 @@ impl Fleet {
 
     /// How often something was done that must be done once.
     fn repeated(&self) -> Vec<(String, u32)> {
-        let done = self.shards.done();
-        done.into_iter().filter(|(what, times)| what != "execution" && *times > 1).collect()
+        let made = self.shards.made();
+        made.into_iter().filter(|(what, times)| what != "execution" && *times > 1).collect()
     }
 }
 
@@ -278,8 +301,15 @@ async fn a_proof_is_spread_over_workers_and_nothing_is_proven_twice_when_one_of_
     fleet.site.request_sp1("p", 12).await;
     fleet.proven(4).await;
     lost.kill().await;
+    // What it had made, and had not stored.
+    let stored = fleet.shards.stored();
+    let torn: Vec<_> = fleet.shards.made().into_keys().filter(|made| !stored.contains(made)).collect();
     fleet.ends_with("p", 12).await;
-    assert_eq!(fleet.repeated(), []);
+    let repeated = fleet.repeated();
+    assert!(
+        repeated.iter().all(|(shard, times)| torn.contains(shard) && *times == 2),
+        "{repeated:?}: {torn:?}"
+    );
 }
 
 /// As in our own layout: a shard is not proven anew because there was no space for it.
@@ -289,9 +319,11 @@ async fn what_is_made_of_this_layout_while_the_disk_is_full_is_kept() {
     let disk = Disk::new(&fleet.site, Refusal::Full);
     let _controls = fleet.worker("controls", WorkerKind::Cpu, 16);
     let _proves = fleet.worker_on(disk.clone(), "proves", WorkerKind::Gpu, 2);
+    fleet.shards.hold_from(4);
     fleet.site.request_sp1("p", 12).await;
     fleet.proven(2).await;
     disk.refuses.store(true, Ordering::SeqCst);
+    fleet.shards.let_go();
     // The two that are made at the same time, each more often than a task is tried.
     fleet.site.until("results wait", || disk.refused.load(Ordering::SeqCst) > 8).await;
     let says = "ProveShard on proves: a result waits for space";
@@ -307,13 +339,15 @@ async fn a_controller_and_an_execution_that_start_over_repeat_nothing() {
     let fleet = Fleet::new().await;
     let lost = fleet.worker("lost", WorkerKind::Cpu, 16);
     let _proves = fleet.worker("proves", WorkerKind::Gpu, 2);
+    fleet.shards.hold_from(8);
     fleet.site.request_sp1("p", 12).await;
     fleet.proven(4).await;
     lost.kill().await;
     let _next = fleet.worker("next", WorkerKind::Cpu, 16);
+    fleet.shards.let_go();
     fleet.ends_with("p", 12).await;
     assert_eq!(fleet.repeated(), []);
-    assert_eq!(fleet.shards.done()["execution"], 2);
+    assert_eq!(fleet.shards.made()["execution"], 2);
 }
 
 /// What the execution told before is there after a restart of the coordinator, in the middle of it and after its end.
@@ -322,6 +356,8 @@ async fn a_coordinator_that_is_restarted_remembers_the_messages_of_tasks() {
     let mut fleet = Fleet::new().await;
     let controls = fleet.worker("controls", WorkerKind::Cpu, 16);
     let _proves = fleet.worker("proves", WorkerKind::Gpu, 2);
+    // It does not end before the second restart, after which it would not be known.
+    fleet.shards.hold_from(8);
     fleet.site.request_sp1("p", 12).await;
     fleet.proven(2).await;
     fleet.site.stop_cluster().await;
@@ -334,6 +370,7 @@ async fn a_coordinator_that_is_restarted_remembers_the_messages_of_tasks() {
     fleet.site.has_workers(&["proves"]).await;
     fleet.site.stop_cluster().await;
     fleet.site.start_cluster().await;
+    fleet.shards.let_go();
     let _next = fleet.worker("next", WorkerKind::Cpu, 16);
     fleet.ends_with("p", 12).await;
     assert_eq!(fleet.repeated(), []);

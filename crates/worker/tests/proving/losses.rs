@@ -65,11 +65,13 @@ async fn a_controller_that_starts_over_repeats_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn results_are_handed_in_when_the_coordinator_is_back() {
-    let mut site = Site::new(Slow::new(300)).await;
+    // Its last segment is not done before the coordinator is away.
+    let mut site = Site::new(Slow::new(300).holding([9])).await;
     let _workers = [site.worker("a", WorkerKind::All, 2), site.worker("b", WorkerKind::All, 2)];
     site.request("p", 10, 2).await;
     site.until("some are finished", || site.backend.proven().len() >= 3).await;
     site.stop_cluster().await;
+    site.backend.let_go();
     // Whatever was under way is finished meanwhile.
     tokio::time::sleep(Duration::from_millis(800)).await;
     site.start_cluster().await;

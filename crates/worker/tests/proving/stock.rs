@@ -2,7 +2,7 @@
 //! stores program and input in Redis or S3, asks, looks every 50 ms, and reads the proof where it said.
 
 use crate::{
-    harness::{PATIENCE, impatient},
+    harness::{PATIENCE, impatient, settings},
     layout::Shards,
 };
 use proofmill_artifacts::{
@@ -11,7 +11,7 @@ use proofmill_artifacts::{
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_ledger::Ledger;
 use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
-use proofmill_primitives::{ProverType, TaskKind, Weight, WorkerKind};
+use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_wire::{
     cluster::{
         ProofRequest, ProofRequestCreateRequest, ProofRequestGetRequest, ProofRequestStatus,
@@ -21,7 +21,7 @@ use proofmill_wire::{
         CreateDummyProofRequest, CreateTaskRequest, TaskData, worker_service_client::WorkerServiceClient,
     },
 };
-use proofmill_worker::{BUILD, WorkerConfig, WorkerError, run};
+use proofmill_worker::{WorkerError, run};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -59,24 +59,13 @@ impl Works {
         let config = ClusterConfig { scheduler: impatient(), ..ClusterConfig::default() };
         let cluster = Cluster::start(config, ledger, artifacts.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(cluster.serve(listener, stop.clone()));
-        let worker = WorkerConfig {
-            id: "w".into(),
-            coordinator: address.clone(),
-            kind: WorkerKind::All,
-            max_weight: Some(Weight::gb(16)),
-            provers: vec![ProverType::Sp1],
-            segment_memory: Weight::gb(1),
-            heartbeat: Duration::from_millis(200),
-            build: BUILD.into(),
-            note: None,
-            killed: Vec::new(),
-        };
+        let worker = settings(address, "w", WorkerKind::All, 16, ProverType::Sp1);
         let registry = proofmill_backends::Registry::default().with(Arc::new(Shards::default()));
         let working = tokio::spawn(run(worker, registry, artifacts, stop.clone()));
-        let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Self { _folder: folder, channel, stop, serving, working }
     }
 
