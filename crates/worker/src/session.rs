@@ -572,6 +572,7 @@ mod tests {
         slow.answers.notify_one();
         running.await.unwrap().unwrap();
         assert_eq!(*slow.closed.lock().unwrap(), [true]);
+    }
 
     #[test]
     fn a_process_that_was_stopped_does_not_take_its_coordinator_for_silent() {
