@@ -70,8 +70,13 @@ async fn find_or_make(
     }
     let done = done(&proof, Origin::Made);
     context.holds(kind, &proof.values, &proof.proof);
+    let (block, bytes) = (key.range.blocks.last(), proof.proof.clone());
     let stored = StoredRange::Proof(Box::new(proof));
-    keep(work, || context.proofs.put_range(&key, &stored)).await.then_some(Ok(Found::Proof(done)))
+    let put = || async {
+        context.forget_refused(block, &bytes).await?;
+        context.proofs.put_range(&key, &stored).await.map_err(|error| error.to_string())
+    };
+    keep(work, put).await.then_some(Ok(Found::Proof(done)))
 }
 
 fn done(proof: &RangeProof, origin: Origin) -> RangeDone {

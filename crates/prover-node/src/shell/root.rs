@@ -77,7 +77,12 @@ async fn find_or_make(
     }
     let done = done(&proof, Origin::Made);
     context.holds(kind, &proof.values, &proof.proof);
-    keep(work, || context.proofs.put_epoch(&key, &proof)).await.then_some(Ok(done))
+    let block = key.span.range.blocks.last();
+    let put = || async {
+        context.forget_refused(block, &proof.proof).await?;
+        context.proofs.put_epoch(&key, &proof).await.map_err(|error| error.to_string())
+    };
+    keep(work, put).await.then_some(Ok(done))
 }
 
 async fn part(

@@ -253,7 +253,9 @@ impl Context {
         }
     }
 
-    async fn forget_refused(&self, block: u64, proof: &Bytes) -> Result<(), String> {
+    /// One that was refused is removed, or was before another one of these bytes is kept, which whoever refused the first has not seen. The
+    /// note of a node that was killed between removing a proof and this would have that one removed, too, without a look at it.
+    pub(super) async fn forget_refused(&self, block: u64, proof: &Bytes) -> Result<(), String> {
         self.refusing.end(&refusal(block, proof));
         self.proofs.forget_refused(block, proof).await.map_err(|error| error.to_string())
     }

@@ -281,6 +281,56 @@ async fn a_proof_that_l1_rejected_is_not_published_again_after_a_kill() {
     node.stop().await.unwrap();
 }
 
+/// What a node leaves behind that is killed when a refused range proof is removed, and before its note is.
+#[tokio::test(start_paused = true)]
+async fn a_range_proof_that_was_removed_before_a_kill_is_made_anew_once() {
+    let scene = Scene::new();
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    let checkpoint = scene.chains.propose(3);
+    proven(&node, 1).await;
+    node.stop().await.unwrap();
+    let (store, key) = (FsProofs::open(&scene.proofs()).unwrap(), range_key(&checkpoint));
+    let Some(StoredRange::Proof(proof)) = store.range(&key).await.unwrap() else { panic!("not there") };
+    let block = key.range.blocks.last();
+    store.mark_refused(block, &proof.proof, "an opening").await.unwrap();
+    store.remove_range(&key).await.unwrap();
+    let node = scene.start();
+    scene.chains.until_proven(1).await;
+    // It has the same bytes, and nobody has refused it.
+    assert_eq!(scene.service().made(), ["1-3", "1-3"]);
+    assert!(scene.service().log().refused.is_empty());
+    assert_eq!(evidence(&scene, "bad-").await.len(), 0);
+    assert_eq!(store.refused(block, &proof.proof).await.unwrap(), None);
+    node.stop().await.unwrap();
+}
+
+/// The same of an epoch proof.
+#[tokio::test(start_paused = true)]
+async fn an_epoch_proof_that_was_removed_before_a_kill_is_made_anew_once() {
+    let scene = Scene::new();
+    let away = || PublishOutcome::Unavailable { cause: "the attestors are away".into() };
+    scene.chains.state().mishaps = [away(), away(), away()].into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let waits = |snapshot: &Snapshot| problems(snapshot).contains("the attestors are away");
+    let snapshot = until(&node, "it waits", waits).await;
+    node.stop().await.unwrap();
+    let (store, key) = (FsProofs::open(&scene.proofs()).unwrap(), epoch_key(&snapshot));
+    let proof = store.epoch(&key).await.unwrap().unwrap().proof;
+    let block = key.span.range.blocks.last();
+    store.mark_refused(block, &proof, "an opening").await.unwrap();
+    store.remove_epoch(&key).await.unwrap();
+    scene.chains.state().mishaps.clear();
+    let node = scene.start();
+    scene.chains.until_proven(4).await;
+    assert_eq!(scene.service().log().roots.len(), 2);
+    assert!(scene.service().log().refused.is_empty());
+    assert_eq!(evidence(&scene, "bad-").await.len(), 0);
+    assert_eq!(store.refused(block, &proof).await.unwrap(), None);
+    node.stop().await.unwrap();
+}
+
 /// A disk that is full takes no note of it, and lets go of what it has.
 #[tokio::test(start_paused = true)]
 async fn a_proof_that_l1_rejected_is_not_published_again_where_its_store_takes_no_note() {
