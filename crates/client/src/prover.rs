@@ -13,7 +13,7 @@ use proofmill_program::{
     op::{self, OpAggregation, OpRangePublicValues},
 };
 use proofmill_wire::operator::{ProofPhase, ProofProgress};
-use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Makes proofs of one prover type on a cluster.
@@ -202,9 +202,12 @@ impl ClusterProver {
             // Who asks next has it made anew: the note stays for whoever keeps it besides.
             self.artifacts.delete(&name(&fault.progress), ArtifactKind::Proof).await?;
         }
-        // What was made anew has passed whoever kept the one before.
-        if let Some(refusal) = refusal {
-            self.artifacts.delete(&refusal, ArtifactKind::Intermediate).await?;
+        // What was made anew has passed whoever kept the one before. It may be refused by a note where nothing was put aside here: a client
+        // that is killed when it has removed a refused proof leaves its note, and another one may well have the same bytes.
+        let of_the_new = again.as_ref().ok().map(|made| refusal_of(&made.proof.encode()));
+        let notes: BTreeSet<ArtifactId> = refusal.into_iter().chain(of_the_new).collect();
+        for note in &notes {
+            self.artifacts.delete(note, ArtifactKind::Intermediate).await?;
         }
         again.map_err(|fault| fault.error)
     }

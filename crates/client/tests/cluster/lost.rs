@@ -185,6 +185,29 @@ async fn a_proof_that_was_refused_elsewhere_is_made_anew_once_whatever_it_is_wor
     .unwrap();
 }
 
+/// Its client was killed when it had removed the refused proof, and before it let go of the note.
+#[tokio::test]
+async fn a_note_of_a_refused_proof_that_is_removed_goes_once_another_is_made() {
+    tokio::time::timeout(PATIENCE, async {
+        let site = Site::new().await;
+        let mut known = BTreeSet::new();
+        *site.made.lock().unwrap() = |proof| Proof { public_values: b"the same".to_vec(), ..proof };
+        let made = proven(&site, &mut known, 1, leave).await.unwrap();
+        site.prover.refuse(&made.proof, "L1 refuses it").await.unwrap();
+        remove(&site.file());
+        let again = proven(&site, &mut known, 1, leave).await.unwrap();
+        assert_eq!(again.proof, made.proof);
+        assert_ne!(again.progress.proof_id, made.progress.proof_id);
+        let note = refusal_of(&made.proof.encode());
+        let note = site.prover.artifacts.exists(&note, ArtifactKind::Intermediate).await;
+        assert!(!note.unwrap(), "whoever asks next would have it made once more");
+        proven(&site, &mut known, 0, leave).await.unwrap();
+        site.stop.cancel();
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn a_proof_of_something_else_is_made_anew() {
     tokio::time::timeout(PATIENCE, async {
