@@ -80,23 +80,32 @@ impl Cached {
         if !is_kept(&key) {
             return self.store.get(&key.1, key.0).await;
         }
+        // Goes last, also where whoever waits here gives up.
+        let _looks_back = LooksBack { cached: self, key: &key };
         let turn = Arc::clone(self.reading().entry(key.clone()).or_default());
-        let read = {
-            let _turn = turn.lock().await;
-            match self.find(&key).await {
-                Ok(None) => self.store.get(&key.1, key.0).await.inspect(|blob| {
-                    self.kept().add(key.clone(), blob.clone(), self.limit);
-                }),
-                Ok(Some(blob)) => Ok(blob),
-                Err(error) => Err(error),
-            }
-        };
-        drop(turn);
-        let mut reading = self.reading();
-        if reading.get(&key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
-            reading.remove(&key);
+        let _turn = turn.lock().await;
+        match self.find(&key).await {
+            Ok(None) => self.store.get(&key.1, key.0).await.inspect(|blob| {
+                self.kept().add(key.clone(), blob.clone(), self.limit);
+            }),
+            Ok(Some(blob)) => Ok(blob),
+            Err(error) => Err(error),
         }
-        read
+    }
+}
+
+/// Forgets that a blob is being read once nobody does: of work that is withdrawn nothing must be left, however often that happens.
+struct LooksBack<'a> {
+    cached: &'a Cached,
+    key: &'a Key,
+}
+
+impl Drop for LooksBack<'_> {
+    fn drop(&mut self) {
+        let mut reading = self.cached.reading();
+        if reading.get(self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            reading.remove(self.key);
+        }
     }
 }
 
@@ -138,4 +147,48 @@ impl ArtifactStore for Cached {
     }
 
     crate::forwarded!(exists, upkeep);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::FsArtifacts;
+
+    /// A store whose blobs never come.
+    #[derive(Debug)]
+    struct Silent {
+        store: FsArtifacts,
+    }
+
+    impl ArtifactStore for Silent {
+        fn get<'a>(&'a self, _: &'a ArtifactId, _: ArtifactKind) -> Reply<'a, Bytes> {
+            Box::pin(std::future::pending())
+        }
+
+        crate::forwarded!(put, exists, delete, upkeep);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_read_that_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Silent { store: FsArtifacts::open(folder.path()).unwrap() };
+        let cached = Cached::new(Arc::new(store), 1_000);
+        let id = ArtifactId::new("program");
+        let mut first = cached.get(&id, ArtifactKind::Program);
+        let mut waits = cached.get(&id, ArtifactKind::Program);
+        for read in [&mut first, &mut waits] {
+            tokio::select! {
+                biased;
+                _ = read => panic!("it came"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(cached.reading().len(), 1);
+        // The other one has its turn then.
+        drop(first);
+        assert_eq!(cached.reading().len(), 1);
+        drop(waits);
+        assert_eq!(cached.reading().len(), 0);
+    }
 }
