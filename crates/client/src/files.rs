@@ -42,8 +42,8 @@ fn save_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn put(path: &Path, bytes: &[u8], take_place: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
     fs::create_dir_all(folder)?;
-    let beside = beside(path);
-    let written = write_through(&beside, bytes).and_then(|()| take_place(&beside));
+    let (beside, draft) = create_beside(path)?;
+    let written = write_through(draft, bytes).and_then(|()| take_place(&beside));
     // What is left of it is of no use; the error of the write is what counts.
     drop(fs::remove_file(&beside));
     written?;
@@ -120,10 +120,9 @@ pub fn check_place(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::create_dir_all(folder_of(path))?;
-    let beside = beside(path);
-    let made = File::create(&beside);
+    let (beside, _) = create_beside(path)?;
     drop(fs::remove_file(&beside));
-    made.map(drop)
+    Ok(())
 }
 
 /// Whether a device, a pipe or a socket is there, as `/dev/stdout` often is.
@@ -143,8 +142,19 @@ fn beside(path: &Path) -> PathBuf {
     path.with_extension(format!("{}-{number}.tmp", std::process::id()))
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+/// Makes that file, where nobody else has one of its name: of processes in containers that share a folder, many have the same id.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let beside = beside(path);
+        match File::options().write(true).create_new(true).open(&beside) {
+            Ok(file) => return Ok((beside, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn write_through(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -234,6 +244,27 @@ mod tests {
         }
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 2, "nothing is left beside them");
+    }
+
+    /// In another container that shares the folder, a process of the same id is at work on the same file.
+    #[test]
+    fn what_another_process_of_the_same_id_is_writing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("3-5.bin");
+        // More than all tests of this process write.
+        let theirs: Vec<_> = (0..4_000)
+            .map(|number| path.with_extension(format!("{}-{number}.tmp", std::process::id())))
+            .collect();
+        for draft in &theirs {
+            fs::write(draft, b"half of a pro").unwrap();
+        }
+        check_place(&path).unwrap();
+        save(&path, b"a proof").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"a proof");
+        for draft in &theirs {
+            assert_eq!(fs::read(draft).unwrap(), b"half of a pro", "{}", draft.display());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), theirs.len() + 1);
     }
 
     #[test]
