@@ -18,6 +18,9 @@ use tonic::{Code, transport::Channel};
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// While something is asked, a sign of life is wanted so often, and waited for so long: a machine that went without a word, or a network
+/// that forgot the connection while one slept, is not waited for as long as for a proof.
+const ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(20));
 /// Of how many statements the signatures are kept.
 const KEPT: usize = 64;
 
@@ -130,11 +133,8 @@ impl Quorum {
         let attestors = BTreeSet::from_iter(addresses)
             .into_iter()
             .map(|address| {
-                let channel = proofmill_wire::endpoint(address)?
-                    .connect_timeout(CONNECT)
-                    .timeout(PATIENCE)
-                    .connect_lazy();
-                Ok((address.clone(), AttestorServiceClient::new(channel)))
+                let client = AttestorServiceClient::new(channel(address, ALIVE)?);
+                Ok((address.clone(), client))
             })
             .collect::<Result<Vec<_>, AttestError>>()?;
         let threshold = counted.threshold;
@@ -293,6 +293,16 @@ impl Quorum {
     }
 }
 
+/// To an attestor, of which a sign of life is wanted that often, within that time.
+fn channel(address: &str, (every, within): (Duration, Duration)) -> Result<Channel, AttestError> {
+    let endpoint = proofmill_wire::endpoint(address)?
+        .connect_timeout(CONNECT)
+        .timeout(PATIENCE)
+        .http2_keep_alive_interval(every)
+        .keep_alive_timeout(within);
+    Ok(endpoint.connect_lazy())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -317,5 +327,17 @@ mod tests {
         assert_eq!(signed.of(digest(99))["a"], (key.address(), signature(99)));
         assert_eq!(signed.of(digest(1)).len(), 0);
         assert_eq!(signed.of(digest(7)).len(), 101);
+    }
+
+    #[tokio::test]
+    async fn an_attestor_of_which_nothing_is_heard_is_not_waited_for_as_for_a_proof() {
+        // The system takes the connection, and nobody answers.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let moment = Duration::from_millis(50);
+        let mut client = AttestorServiceClient::new(channel(&address, (moment, moment)).unwrap());
+        let asked = tokio::time::timeout(PATIENCE / 2, client.describe(())).await;
+        assert!(asked.is_ok_and(|answer| answer.is_err()), "it is waited for");
+        drop(listener);
     }
 }

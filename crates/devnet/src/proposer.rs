@@ -153,13 +153,9 @@ impl Proposer {
             return Ok(Turn::Nothing);
         }
         let (last_block, parent_hash) = self.end_of(last);
-        match self.l2.block(BlockAt::Number(last_block)).await? {
-            Some(block) if block.hash == parent_hash => {}
-            Some(_) if follows == tips.proven => {
-                return Ok(Turn::Held(Held::ReplacedProven(last_block)));
-            }
-            Some(_) => return Ok(Turn::Held(Held::Replaced(last_block))),
-            None => return Ok(Turn::Held(Held::Behind(last_block))),
+        let is_proven = follows == tips.proven;
+        if let Some(held) = self.held_by(last_block, parent_hash, is_proven).await? {
+            return Ok(Turn::Held(held));
         }
         let Some(head) = self.l2.block(self.up_to).await? else { return Ok(Turn::Held(Held::NothingFinal)) };
         let times = Times::new(l1.timestamp, self.rollup.config().limits.max_lag, self.l1_block_time);
@@ -178,6 +174,10 @@ impl Proposer {
                     return Ok(Turn::Held(Held::Stalled { block, time, oldest: times.oldest }));
                 }
             };
+        // L2 may have been replaced between its answers: what does not follow on the last checkpoint can never be proven.
+        if let Some(held) = self.held_by(last_block, parent_hash, is_proven).await? {
+            return Ok(Turn::Held(held));
+        }
         if let Some(proven) = self.rollup.checkpoint(tips.proven).await? {
             self.given_up = self.given_up.split_off(&proven.blocks.last());
         }
@@ -190,6 +190,21 @@ impl Proposer {
         };
         self.rollup.propose(&self.sender, proposal).await?;
         Ok(Turn::Proposed(blocks))
+    }
+
+    /// Why nothing can follow on a block now, unless L2 has it with this hash.
+    async fn held_by(
+        &self,
+        block: u64,
+        hash: alloy_primitives::B256,
+        is_proven: bool,
+    ) -> Result<Option<Held>, ChainError> {
+        Ok(match self.l2.block(BlockAt::Number(block)).await? {
+            Some(there) if there.hash == hash => None,
+            Some(_) if is_proven => Some(Held::ReplacedProven(block)),
+            Some(_) => Some(Held::Replaced(block)),
+            None => Some(Held::Behind(block)),
+        })
     }
 
     /// Whether the proposer was silent for so long that anybody may propose.

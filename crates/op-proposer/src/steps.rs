@@ -5,12 +5,19 @@ use proofmill_fault::{Jitter, Patience};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The pause before the next try, in ms.
 pub(crate) fn pause(failures: u32, seed: u64) -> u64 {
     let pauses = Patience::pauses(Duration::from_secs(2), LONGEST_PAUSE);
     u64::try_from(pauses.wait(failures, Jitter::of(seed)).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether a pause is over, where the longest is so long before it is spread. One of which more is left was begun by a clock that has been
+/// put back since: it could last for days, and over restarts where it is written down.
+pub(crate) fn pause_is_over(until_ms: u64, now_ms: u64, longest: Duration) -> bool {
+    let left = until_ms.saturating_sub(now_ms);
+    left == 0 || u128::from(left) > (longest * 5 / 4).as_millis()
 }
 
 /// What a failed step says.
@@ -69,7 +76,9 @@ impl<S: Step> Steps<S> {
         if wanted.first().is_some_and(S::must_show) && of_kind().any(|(_, state)| state.included.is_some()) {
             return None;
         }
-        let due = |step: &&S| self.0.get(step).is_none_or(|s| s.included.is_none() && s.until <= now_ms);
+        let is_due =
+            |state: &State| state.included.is_none() && pause_is_over(state.until, now_ms, LONGEST_PAUSE);
+        let due = |step: &&S| self.0.get(step).is_none_or(is_due);
         let step = *wanted.iter().find(due)?;
         self.0.entry(step).or_default().under_way = Some(attempt);
         Some(step)
@@ -92,5 +101,23 @@ impl<S: Step> Steps<S> {
     /// Steps that failed, and why.
     pub(crate) fn problems(&self) -> impl Iterator<Item = (S, &str)> {
         self.0.iter().filter_map(|(step, state)| Some((*step, state.cause.as_deref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_that_is_longer_than_any_is_over() {
+        let longest = Duration::from_secs(60);
+        for (until_ms, over) in [(0, true), (10_000, true), (10_001, false), (85_000, false), (85_001, true)]
+        {
+            assert_eq!(pause_is_over(until_ms, 10_000, longest), over, "{until_ms}");
+        }
+        assert!(
+            (0..100).all(|seed| !pause_is_over(pause(1_000, seed), 0, LONGEST_PAUSE)),
+            "as long as it is spread"
+        );
     }
 }

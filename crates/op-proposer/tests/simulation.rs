@@ -467,3 +467,33 @@ fn what_l1_refuses_for_days_costs_ever_fewer_transactions() {
     }
     assert!((2..=12).contains(&kept) && refused > 1_000, "{kept} hashes for {refused} refusals");
 }
+
+/// A machine may start with a clock that is ahead, and what was written down then is read after it was put right.
+#[test]
+fn a_clock_that_is_put_back_holds_nothing_up() {
+    const DAY: u64 = 24 * 3_600_000;
+    let config = Config { range_blocks: 10, range_gas: None, submission_blocks: 10, at_once: 1 };
+    let mut plan = Plan::new(config);
+    let blocks = BlockRange::new(101, 110).unwrap();
+    let seen = Seen { l1_block: 5, l2_output: 100, next_output: 101, l2_finalized: 110 };
+    let mut now_ms = 100 * DAY;
+    let look = || Event::Seen(seen, BlockGas::default());
+    assert_eq!(plan.handle(now_ms, look()), [Action::ProveRange(blocks)]);
+    let away = JobError::Unavailable { cause: "the cluster is away".into() };
+    assert_eq!(plan.handle(now_ms, Event::Range(blocks, Err(away))), [], "it pauses");
+
+    now_ms -= DAY;
+    let written = serde_json::to_string(&plan).unwrap();
+    let mut plan = serde_json::from_str::<Plan>(&written).unwrap().resume(config);
+    assert_eq!(plan.handle(now_ms, look()), [Action::ProveRange(blocks)]);
+    let begun = plan.handle(now_ms, Event::Range(blocks, Ok(3)));
+    let [Action::Checkpoint { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    let failed = Err(StepFailed::NotNow { cause: "L1 is away".into() });
+    assert_eq!(plan.handle(now_ms, Event::Checkpointed(attempt, failed)), [], "it pauses");
+
+    now_ms -= DAY;
+    let written = serde_json::to_string(&plan).unwrap();
+    let mut plan = serde_json::from_str::<Plan>(&written).unwrap().resume(config);
+    let begun = plan.handle(now_ms, look());
+    assert!(matches!(begun[..], [Action::Checkpoint { .. }]), "{begun:?}");
+}

@@ -15,11 +15,11 @@ use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
-    ChainError, EpochSubmission as L1Submission, Estimate, Included, ProofSet, Publishers, Refusal, Rollup,
-    RollupView, SubmittedProof, VerifierKind,
+    ChainError, EpochSubmission as L1Submission, Estimate, Included, ProofSet, ProofTypeConfig, Publishers,
+    Refusal, Rollup, RollupView, Rules, SubmittedProof, VerifierKind,
 };
 use proofmill_client::{EpochProof, Sp1Snark, StatedProof, Statement};
-use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_prover_node::{
     paid_in_vain,
@@ -238,14 +238,19 @@ impl L1Settlement {
             Err(error) => return not_submitted(&error),
         };
         for (kind, proof) in submission.proofs {
-            let Some(verifier) = rules.proof_type(kind).map(|of| of.verifier) else {
+            let Some(wanted) = rules.proof_type(kind) else {
                 let cause = format!("L1 asks for no {kind} proof of checkpoint {}", submission.last);
                 return PublishOutcome::Refused { cause };
             };
             let Ok(proof) = EpochProof::decode(&proof.proof) else {
                 return PublishOutcome::RootLost { prover: kind };
             };
-            let bytes = match self.show(kind, verifier, &proof).await {
+            if let Some(other) = other_rules(&rules, wanted, &proof) {
+                let cause =
+                    format!("checkpoint {} is to be proven under other rules: {other}", submission.last);
+                return PublishOutcome::Unavailable { cause };
+            }
+            let bytes = match self.show(kind, wanted.verifier, &proof).await {
                 Ok(bytes) => bytes,
                 Err(error) => return not_shown(kind, &error),
             };
@@ -289,6 +294,31 @@ impl L1Settlement {
             Err(error) => PruneOutcome::Unavailable { cause: error.to_string() },
         }
     }
+}
+
+/// What is wanted in place of a proof, where the rules of its checkpoints ask for another: they were proposed again since it was made, and
+/// other rules had come into force. The proof is not at fault, and would be no other if it were made anew.
+fn other_rules(rules: &Rules, wanted: &ProofTypeConfig, proof: &EpochProof) -> Option<String> {
+    let (said, prover) = (&proof.statement, wanted.prover);
+    if said.configHash != rules.config_hash {
+        return Some(format!(
+            "its blocks are of the chain rules {}, and the {prover} proof that is there is of {}; run a node with the genesis \
+             file of those (--genesis)",
+            rules.config_hash, said.configHash
+        ));
+    }
+    for (what, got, wanted) in [
+        ("range", ProgramVersion(said.rangeKey), wanted.range_key),
+        ("aggregation", proof.proof.program, wanted.aggregation_key),
+    ] {
+        if got != wanted {
+            return Some(format!(
+                "L1 wants {prover} proofs of the {what} program {wanted}, and the one that is there is of {got}; run a node of \
+                 the release that has it"
+            ));
+        }
+    }
+    None
 }
 
 /// How far epoch proofs have to be carried for a verifier.
@@ -398,7 +428,7 @@ mod tests {
     use alloy_primitives::B256;
     use proofmill_chain::{CallName, L1, PoolOptions, Sender};
     use proofmill_devnet::{DevKeys, DevnetOptions, ProofTypePlan};
-    use proofmill_primitives::ProgramVersion;
+    use proofmill_program::AggregationPublicValues;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn too_few_attestors_are_found_out_at_the_start() {
@@ -475,6 +505,44 @@ mod tests {
         let outcome =
             not_attested(ProverType::Sp1, &AttestError::TooFew { threshold, got: 0, attestors, causes });
         assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_proof_of_other_rules_is_not_at_fault_and_not_shown() {
+        let key = |byte| ProgramVersion(B256::repeat_byte(byte));
+        let prover = ProverType::OpenVm;
+        let of =
+            ProofTypeConfig { prover, verifier: Address::ZERO, range_key: key(1), aggregation_key: key(2) };
+        let rules =
+            Rules { config_hash: B256::repeat_byte(3), proposer: Address::ZERO, proof_types: vec![of] };
+        let statement = AggregationPublicValues {
+            configHash: rules.config_hash,
+            rangeKey: of.range_key.0,
+            ..Default::default()
+        };
+        let proof = Proof {
+            prover,
+            mode: ProofMode::Compressed,
+            program: of.aggregation_key,
+            public_values: statement.commitment().to_vec(),
+            body: Vec::new(),
+        };
+        let proof = EpochProof { statement, proof };
+        assert_eq!(other_rules(&rules, &of, &proof), None);
+        // Another verifier takes the same proofs.
+        let verifier = ProofTypeConfig { verifier: Address::repeat_byte(1), ..of };
+        assert_eq!(other_rules(&rules, &verifier, &proof), None);
+        let range = ProofTypeConfig { range_key: key(4), ..of };
+        let aggregation = ProofTypeConfig { aggregation_key: key(4), ..of };
+        let chain = Rules { config_hash: B256::ZERO, ..rules.clone() };
+        for (rules, of, said) in [
+            (&rules, &range, "the range program"),
+            (&rules, &aggregation, "the aggregation program"),
+            (&chain, &of, "--genesis"),
+        ] {
+            let other = other_rules(rules, of, &proof).unwrap();
+            assert!(other.contains(said), "{other}");
+        }
     }
 
     #[test]

@@ -69,7 +69,10 @@ impl<M: Maker> ProofService for M {
         request: &'a AggregationRequest,
         work: &'a Work,
     ) -> BoxFuture<'a, Result<EpochProof, JobError>> {
-        Box::pin(self.side().until_ending(self.epoch(request, work)))
+        Box::pin(self.side().until_ending(async move {
+            self.side().check_epoch_rules(request).await?;
+            self.epoch(request, work).await
+        }))
     }
 
     fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>> {

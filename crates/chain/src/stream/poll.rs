@@ -159,6 +159,7 @@ impl ChainStream {
                     }
                 },
                 Err(Instead::Wait(waiting)) => {
+                    view.doubt(waiting);
                     self.status.send_if_modified(|status| {
                         let before = std::mem::replace(&mut status.waiting, waiting);
                         if before != waiting {

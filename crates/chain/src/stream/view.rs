@@ -1,5 +1,6 @@
 //! What was read of the chains, for the core to compare with what it told.
 
+use super::status::Waiting;
 use crate::{BlockHead, ContractTips};
 use alloy_primitives::B256;
 use proofmill_primitives::{Checkpoint, CheckpointNumber};
@@ -74,6 +75,14 @@ impl View {
         self.l2 = head;
     }
 
+    /// Nothing is told because of a hash of L2: it is looked up again with the next look. One endpoint may have been on another branch
+    /// for a moment, of which the heads show nothing.
+    pub(crate) fn doubt(&mut self, waiting: Waiting) {
+        if let Waiting::L2Differs { block, .. } = waiting {
+            self.l2_hashes.remove(&block);
+        }
+    }
+
     pub(crate) fn l1_hash(&self, number: u64) -> Looked {
         Looked::up(&self.l1.head, &self.l1_hashes, number)
     }
@@ -115,6 +124,18 @@ mod tests {
         view.l2_is(Some(block(101)));
         assert_eq!(view.l2_hash(&block(101), 95), Looked::Unknown);
         assert_eq!(view.l2_hash(&block(101), 90), Looked::Is(B256::repeat_byte(1)));
+    }
+
+    #[test]
+    fn a_hash_that_holds_up_a_checkpoint_is_looked_up_again() {
+        let mut view = view(block(100));
+        let (right, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        view.l2_hashes.extend([(80, Some(right)), (90, Some(other))]);
+        let checkpoint = CheckpointNumber(1);
+        view.doubt(Waiting::L2Behind { checkpoint, block: 80, head: 100 });
+        view.doubt(Waiting::L2Differs { checkpoint, block: 90, expected: right, got: other });
+        assert_eq!(view.l2_hash(&block(100), 80), Looked::Is(right));
+        assert_eq!(view.l2_hash(&block(100), 90), Looked::Unknown);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{plan::GamesAction, seen::GameId};
 use crate::{
     rules::{Attempt, BlockGas, RangeState, RangeView, StepFailed, ranges::Ranges},
-    steps::{cause_of, pause},
+    steps::{LONGEST_PAUSE, cause_of, pause, pause_is_over},
 };
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
@@ -126,7 +126,8 @@ impl GameProof {
         let ranges = self.ranges.start(now_ms, at_once.max(1)).into_iter();
         let mut actions: Vec<_> = ranges.map(|blocks| GamesAction::ProveRange { game, blocks }).collect();
         self.begun |= !actions.is_empty();
-        if self.under_way.is_some() || self.included.is_some() || self.until > now_ms {
+        let rests = !pause_is_over(self.until, now_ms, LONGEST_PAUSE);
+        if self.under_way.is_some() || self.included.is_some() || rests {
             return actions;
         }
         if let Some(ranges) = self.ranges.all_proven() {

@@ -4,6 +4,7 @@ use super::{
     ranges::{BlockGas, Cut, RangeState, RangeView, Ranges},
     submission::{Attempt, L1Block, Step, Submission},
 };
+use crate::steps::pause_is_over;
 use proofmill_fault::{Jitter, Patience};
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
@@ -294,7 +295,7 @@ impl Plan {
         let room = self.config.at_once.saturating_sub(usize::from(aggregates));
         actions.extend(self.ranges.start(now_ms, room).into_iter().map(Action::ProveRange));
         let Some(submission) = &mut self.submission else { return };
-        if submission.under_way.is_some() || submission.until > now_ms {
+        if submission.under_way.is_some() || !pause_is_over(submission.until, now_ms, LONGEST_PAUSE) {
             return;
         }
         if submission.step == Step::Checkpoint {

@@ -1,5 +1,6 @@
 //! The ranges between the newest output on L1 and what L2 has finalized.
 
+use crate::steps::pause_is_over;
 use proofmill_fault::{Decision, Event as FaultEvent, Fault, History, Jitter, Patience};
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
@@ -210,10 +211,11 @@ impl Ranges {
     /// Takes as many of the ranges that are due as fit into `at_once`.
     pub(crate) fn start(&mut self, now_ms: u64, at_once: usize) -> Vec<BlockRange> {
         let proving = self.0.values().filter(|entry| entry.state == RangeState::Proving).count();
-        let due = self
-            .0
-            .iter_mut()
-            .filter(|(_, entry)| matches!(entry.state, RangeState::Waiting { until, .. } if until <= now_ms));
+        let is_due = |entry: &Entry| match entry.state {
+            RangeState::Waiting { until, .. } => pause_is_over(until, now_ms, HELD),
+            _ => false,
+        };
+        let due = self.0.iter_mut().filter(|(_, entry)| is_due(entry));
         due.take(at_once.saturating_sub(proving))
             .filter_map(|(first, entry)| {
                 entry.state = RangeState::Proving;

@@ -71,6 +71,7 @@ pub(super) struct Tasks<M: Mode> {
     has_looked: bool,
     /// Why the chains are not seen.
     pub(super) blind: Option<String>,
+    clock: Clock,
 }
 
 impl<M: Mode> Tasks<M> {
@@ -83,7 +84,13 @@ impl<M: Mode> Tasks<M> {
             looking: None,
             has_looked: false,
             blind: None,
+            clock: Clock::start(),
         }
+    }
+
+    /// The rules' time: in ms since 1970.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     /// Begins to look at the chains; the look ends also where it panics.
@@ -253,10 +260,27 @@ pub(super) async fn caught<T>(
     }
 }
 
-/// The rules' time: in ms since 1970.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+/// The system's time at the start, carried on by a clock that never goes back: a pause lasts no longer because the system's is put right.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// In ms since 1970.
+    began_ms: u64,
+    at: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { began_ms: in_ms(since), at: Instant::now() }
+    }
+
+    fn now_ms(self) -> u64 {
+        self.began_ms.saturating_add(in_ms(self.at.elapsed()))
+    }
+}
+
+fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -286,6 +310,14 @@ mod tests {
         fn handle(&mut self, _: Option<u64>, _: &mut Tasks<Self>) {}
 
         fn say(&self, _: usize) {}
+    }
+
+    #[test]
+    fn the_rules_time_goes_on_whatever_the_systems_becomes() {
+        // As if the system's were put back by decades since.
+        let clock = Clock { began_ms: 4_000_000_000_000, at: Instant::now() };
+        let before = clock.now_ms();
+        assert!(before >= 4_000_000_000_000 && clock.now_ms() >= before);
     }
 
     #[tokio::test]

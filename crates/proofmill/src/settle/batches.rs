@@ -1,7 +1,7 @@
 //! Batches on L1: `verifyBatches`, and what its answers mean.
 
 use super::{L1Settlement, NotShown, is_of_other_checkpoints};
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_attestor::AttestError;
@@ -81,6 +81,7 @@ impl L1Batches {
         let rules = rules.map_err(|error| NotReady::Away { cause: error.to_string() })?;
         let made = &self.settlement.rollup.config().proof_types;
         asks_for(&rules, number, made)?;
+        is_of_chain(&rules, number, proof.statement.configHash)?;
         let verifier = verifier_of(&rules, number, prover, proof.proof.program)?;
         let proof = self.settlement.show(prover, verifier, &proof).await.map_err(|error| match error {
             NotShown::NotAttested(error) => not_attested(&error),
@@ -151,6 +152,20 @@ fn asks_for(rules: &Rules, number: CheckpointNumber, made: &[ProofTypeConfig]) -
     })
 }
 
+/// A batch that was given up may be proposed again after the rollup's chain rules have changed. A proof of before is not at fault.
+fn is_of_chain(rules: &Rules, number: CheckpointNumber, config_hash: B256) -> Result<(), NotReady> {
+    let wanted = rules.config_hash;
+    if wanted == config_hash {
+        return Ok(());
+    }
+    Err(NotReady::Away {
+        cause: format!(
+            "the rules of batch {number} are for the chain rules {wanted}, and its proof is of {config_hash}: start this role again, \
+             with the genesis file of those (--genesis)"
+        ),
+    })
+}
+
 /// The verifier of a batch's proof of a type, by its rules. A proof for others is not at fault.
 fn verifier_of(
     rules: &Rules,
@@ -204,7 +219,7 @@ fn why(error: &ChainError) -> Why {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{B256, TxHash};
+    use alloy_primitives::TxHash;
     use proofmill_chain::CallName;
     use std::time::Duration;
 
@@ -265,6 +280,16 @@ mod tests {
                 "{not_ready:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_proof_of_other_chain_rules_is_not_at_fault() {
+        let rules =
+            Rules { config_hash: B256::repeat_byte(1), proposer: Address::ZERO, proof_types: Vec::new() };
+        let of = |byte| is_of_chain(&rules, CheckpointNumber(4), B256::repeat_byte(byte));
+        assert_eq!(of(1), Ok(()));
+        let Err(NotReady::Away { cause }) = of(2) else { panic!("it goes to L1") };
+        assert!(cause.contains("batch 4") && cause.contains("--genesis"), "{cause}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch, ProverType};
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU64,
+    time::Duration,
 };
 
 /// The rules of a prover node, around its whole state. One [`handle`](Self::handle) takes in what happened and says what
@@ -60,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) newest_blocks: Option<BlockRange>,
     /// When an event was last handled.
     pub(crate) now: Time,
+    /// By how much that is ahead of this machine's clock, which was put back since.
+    pub(crate) clock_ahead: Duration,
 }
 
 impl NodeState {
@@ -83,6 +86,7 @@ impl NodeState {
                 finalized: None,
                 newest_blocks: None,
                 now: Time::from_millis(0),
+                clock_ahead: Duration::ZERO,
             },
         }
     }
@@ -93,6 +97,12 @@ impl NodeState {
         self.node.kept.extend(wanted);
         self.node.sessions.want(self.node.kept.iter().copied());
         self
+    }
+
+    /// The times that it is told never go back, and are so much ahead of what this machine's clock says: that was put back since. Only how
+    /// old L1's newest block is said to be goes by it.
+    pub const fn clock_is_ahead(&mut self, by: Duration) {
+        self.node.clock_ahead = by;
     }
 
     /// What it was made with.

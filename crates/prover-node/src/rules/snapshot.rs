@@ -332,7 +332,8 @@ fn problems(node: &Node, config: &Config) -> Vec<Problem> {
         problems.push(Problem::ChainHeldUp { cause: cause.clone() });
     }
     if let (Some(l1), Some(seen)) = (node.l1, node.l1_seen) {
-        let behind_seconds = (seen.as_millis() / 1_000).saturating_sub(l1.time.0);
+        let by_the_clock = Duration::from_millis(seen.as_millis()).saturating_sub(node.clock_ahead);
+        let behind_seconds = by_the_clock.as_secs().saturating_sub(l1.time.0);
         if behind_seconds > OLDEST_L1 {
             problems.push(Problem::L1Old { behind_seconds });
         }

@@ -27,6 +27,15 @@ impl Clock {
         self.beside(system())
     }
 
+    /// By how much it is ahead of the system's: that was ahead itself, and was put right.
+    pub(super) fn ahead(&self) -> Duration {
+        self.ahead_of(system())
+    }
+
+    fn ahead_of(&self, system: Time) -> Duration {
+        self.beside(system).since(system)
+    }
+
     /// The time where the system says that it is so late.
     fn beside(&self, system: Time) -> Time {
         let began = Time::from_millis(self.began.load(Ordering::Relaxed));
@@ -57,6 +66,7 @@ mod tests {
         let woken = began.after(LEAP * 2);
         assert_eq!(clock.beside(woken), woken);
         assert_eq!(clock.beside(began), woken);
+        assert_eq!((clock.ahead_of(began), clock.ahead_of(woken)), (LEAP * 2, Duration::ZERO));
         let second = Duration::from_secs(1);
         tokio::time::advance(second).await;
         assert_eq!(clock.beside(woken), woken.after(second));

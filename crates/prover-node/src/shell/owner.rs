@@ -170,6 +170,7 @@ impl Owner {
             Event::L1Seen(_) | Event::L1Lost { .. } => self.looking = false,
             _ => {}
         }
+        self.state.clock_is_ahead(self.context.clock.ahead());
         let actions = self.state.handle(self.context.clock.now(), event)?;
         self.carry_out(actions);
         Ok(())

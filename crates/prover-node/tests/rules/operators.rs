@@ -3,8 +3,8 @@
 use crate::scene::{EXEC, Scene, cannot_execute, cause, checkpoint, clock, number, receipt, unavailable};
 use proofmill_primitives::{CheckpointNumber, Epoch};
 use proofmill_prover_node::rules::{
-    Action, Config, Estimate, Event, Hindrance, JobError, L1Time, L1View, NodeState, PublishOutcome, Refused,
-    SessionState, SettledEpochs, Time,
+    Action, Config, Estimate, Event, Hindrance, JobError, L1Time, L1View, NodeState, Problem, PublishOutcome,
+    Refused, SessionState, SettledEpochs, Time,
 };
 use std::time::Duration;
 
@@ -343,4 +343,20 @@ fn c11_it_is_said_why_an_epoch_has_no_session() {
     assert_eq!(waits(&scene, 1), Some(Hindrance::NoRoom { live: 1 }));
     scene.settle();
     assert_eq!(scene.sessions(), ["completed", "completed"]);
+}
+
+/// It may have been ahead when the node started, and the node's times never go back.
+#[test]
+fn l1_is_not_said_to_be_old_where_the_clock_was_put_back() {
+    let mut scene = Scene::new();
+    let is_old = |scene: &Scene| {
+        let problems = scene.node.snapshot().problems;
+        problems.iter().any(|problem| matches!(problem, Problem::L1Old { .. }))
+    };
+    // L1's newest block is of 0 s, and this node's time is 1,000 s.
+    assert!(is_old(&scene));
+    for (ahead, old) in [(800, true), (900, false), (0, true)] {
+        scene.node.clock_is_ahead(Duration::from_secs(ahead));
+        assert_eq!(is_old(&scene), old, "{ahead} s ahead");
+    }
 }

@@ -7,7 +7,8 @@ mod copies;
 mod tests;
 mod verdict;
 
-use crate::{Away, BlockHashes, EpochSpec, Executed, Flaw, JobError, RangeRequest, Work};
+use crate::{AggregationRequest, Away, BlockHashes, EpochSpec, Executed, Flaw, JobError, RangeRequest, Work};
+use alloy_primitives::B256;
 use bytes::Bytes;
 use check::{check_rules, evidence, witness};
 use copies::{epoch_file, export, range_file, withdraw};
@@ -62,10 +63,23 @@ impl NodeSide {
     /// # Errors
     /// [`JobError::Unavailable`], where it is not, or L1 does not say.
     pub(crate) async fn check_rules(&self, request: &RangeRequest) -> Result<(), JobError> {
-        let number = request.checkpoint.number;
+        self.check_rules_of(request.checkpoint.number, request.statement.config_hash).await
+    }
+
+    /// The same of an epoch, whose checkpoints have the same rules. Its range proofs may be of before: where L1 gave up checkpoints, they
+    /// are proposed again in the same ranges, and other rules may have come into force.
+    ///
+    /// # Errors
+    /// As of [`check_rules`](Self::check_rules).
+    pub(crate) async fn check_epoch_rules(&self, request: &AggregationRequest) -> Result<(), JobError> {
+        let last = self.last_of(&request.span).await?;
+        self.check_rules_of(last, request.expected.configHash).await
+    }
+
+    async fn check_rules_of(&self, number: CheckpointNumber, config_hash: B256) -> Result<(), JobError> {
         let unavailable = |error: ChainError| JobError::Unavailable { cause: error.to_string() };
         let rules = self.rollup.rules_of(number).await.map_err(unavailable)?;
-        check_rules(number, &rules, request.statement.config_hash, &self.programs)
+        check_rules(number, &rules, config_hash, &self.programs)
     }
 
     /// The last checkpoint of an epoch.

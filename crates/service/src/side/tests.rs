@@ -1,16 +1,19 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::{check::check_rules, *};
-use crate::{Away, RangeSpec, Statement as Rollup};
+use crate::{Away, EpochProof, ProofService, RangeProof, RangeSpec, Statement as Rollup, maker::Maker};
 use alloy_primitives::{Address, B256, Bytes as RpcBytes};
 use futures::future::BoxFuture;
 use proofmill_backends::Proof;
-use proofmill_chain::Rules;
+use proofmill_chain::{
+    GenesisBlock, L1, Limits, PoolOptions, Proposal, Roles, RollupConfig, Rules, Sender,
+    deploy_accepts_anything_verifier, deploy_rollup,
+};
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
 use proofmill_primitives::{
-    BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProofMode, ProverType, Slot,
+    BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProofMode, ProverType, Slot, SlotClock,
 };
-use proofmill_program::{ProgramError, RangePublicValues};
+use proofmill_program::{Aggregation, ProgramError, RangePublicValues};
 use proofmill_witness::{BuildError, ChainSource, NodeOptions, Witnessed};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -149,6 +152,108 @@ fn a_checkpoint_under_other_rules_waits_for_another_node() {
     ] {
         let Err(JobError::Unavailable { cause }) = check(&rules) else { panic!("{rules:?}") };
         assert!(cause.contains("checkpoint 9") && cause.contains(remedy), "{cause}");
+    }
+}
+
+/// Proves nothing, and says that it was asked.
+#[derive(Debug)]
+struct Asked(NodeSide);
+
+fn was_asked() -> JobError {
+    JobError::Failed { cause: "it was asked".to_owned() }
+}
+
+impl Maker for Asked {
+    fn side(&self) -> &NodeSide {
+        &self.0
+    }
+
+    async fn range(&self, _: &RangeRequest, _: &Work) -> Result<RangeProof, JobError> {
+        Err(was_asked())
+    }
+
+    async fn epoch(&self, _: &AggregationRequest, _: &Work) -> Result<EpochProof, JobError> {
+        Err(was_asked())
+    }
+
+    async fn verify<S: Statement>(&self, _: &StatedProof<S>) -> Result<(), VerifyError> {
+        Ok(())
+    }
+
+    async fn verify_epoch(&self, _: &StatedProof<AggregationPublicValues>) -> Result<(), Flaw> {
+        Ok(())
+    }
+
+    async fn refused(&self, _: &Proof, _: &str) -> bool {
+        true
+    }
+}
+
+/// The range proofs may be there from before: of checkpoints that were given up, and proposed again under other rules.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_for_the_proof_of_an_epoch_under_other_rules() {
+    const START: u64 = 4_000_000_000;
+    let (anvil, hashes) = l2().await;
+    let l2 = NodeOptions::new(anvil.rpc_url().clone()).connect().await.unwrap();
+    let l1 = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+    let connected = L1::connect(PoolOptions::new(l1.rpc_url().clone()), None).await.unwrap();
+    let sender = Sender::new(connected, l1.accounts()[0].private_key.try_into().unwrap());
+    let number = |number: u64| number.try_into().unwrap();
+    let clock = SlotClock {
+        genesis: START,
+        slot_seconds: number(100),
+        epoch_slots: number(2),
+        window_epochs: number(2),
+    };
+    let programs = ProofTypeConfig {
+        prover: ProverType::Exec,
+        verifier: deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address,
+        range_key: ProgramVersion(B256::repeat_byte(1)),
+        aggregation_key: ProgramVersion(B256::repeat_byte(2)),
+    };
+    let (hash, state_root) = (B256::repeat_byte(3), B256::repeat_byte(4));
+    let config = RollupConfig {
+        chain_id: 31_337,
+        clock,
+        limits: Limits::of(&clock),
+        genesis: GenesisBlock { number: 0, hash, state_root, timestamp: START },
+        config_hash: B256::repeat_byte(5),
+        proposer: sender.account(),
+        proof_types: vec![programs],
+    };
+    let (rollup, _) = deploy_rollup(&sender, &config, Roles::default(), B256::ZERO).await.unwrap();
+    let client = proofmill_http::rpc_client(l1.rpc_url().clone());
+    let time = START + 400;
+    let _: serde_json::Value = client.request("evm_setNextBlockTimestamp", json!([time])).await.unwrap();
+    let _: serde_json::Value = client.request("evm_mine", json!([])).await.unwrap();
+    let blocks = BlockRange::new(1, 4).unwrap();
+    let (parent_hash, last_hash) = (hash, B256::repeat_byte(6));
+    let proposal = Proposal { blocks, parent_hash, last_hash, state_root, last_timestamp: time };
+    rollup.propose(&sender, proposal).await.unwrap();
+
+    let range = RangeSpec { blocks, parent_hash, last_hash };
+    let (from_commitment, to_commitment) = (B256::ZERO, B256::ZERO);
+    let request = AggregationRequest {
+        span: EpochSpec { range, from_commitment, to_commitment },
+        by: Aggregation { range_key: programs.range_key.0, from_commitment, checkpoints: vec![1] },
+        ranges: Vec::new(),
+        expected: AggregationPublicValues { configHash: config.config_hash, ..Default::default() },
+    };
+    let work = Work::new(CancellationToken::new(), |_| {});
+    let other = ProofTypeConfig { range_key: ProgramVersion(B256::ZERO), ..programs };
+    for (programs, said) in [(programs, "it was asked"), (other, "the release that has it")] {
+        let asked = Asked(NodeSide {
+            rollup: rollup.clone(),
+            programs,
+            l2: l2.clone(),
+            blocks: Arc::new(hashes.clone()),
+            folder: PathBuf::new(),
+            is_one_of_several: false,
+            gather_within: Duration::from_secs(10),
+            ending: CancellationToken::new(),
+        });
+        let error = asked.aggregate(&request, &work).await.unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
     }
 }
 

@@ -1,9 +1,17 @@
 //! Chains that do not answer.
 
 use super::two_chains::{Follower, TwoChains, blocks, options, proven};
+use alloy_primitives::B256;
 use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, L1, L2, PoolOptions, Rollup, Waiting};
-use proofmill_proxy::{Mood, Moody, Wire};
-use std::time::Duration;
+use proofmill_proxy::{Action, Mood, Moody, Proxy, Wire};
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time;
 
 /// The chains behind wires that can be cut.
@@ -103,4 +111,32 @@ async fn hyperlane_2189_the_first_endpoints_of_both_chains_stand_still() {
     let first = chains.propose(1, 2).await;
     assert_eq!(stream.all().await, [blocks(6, 6), Checkpointed(first)]);
     assert_eq!((stream.status().l1_trouble.clone(), stream.status().l2_trouble.clone()), (None, None));
+}
+
+/// For a moment another node answers behind L2's address, one on another branch. The heads show nothing of it, and L2 makes no block.
+#[tokio::test]
+async fn a_hash_that_was_another_for_a_moment_holds_up_no_checkpoint() {
+    let chains = TwoChains::new().await;
+    let astray = Arc::new(AtomicBool::new(true));
+    let is_astray = Arc::clone(&astray);
+    let node = Proxy::new(chains.anvil2.rpc_url(), move |request| {
+        let of_it = request.method == "eth_getBlockByNumber" && request.params[0] == "0x3";
+        if !of_it || !is_astray.load(Ordering::SeqCst) {
+            return Action::Forward;
+        }
+        Action::change(|mut block| {
+            block["hash"] = json!(B256::repeat_byte(7));
+            block
+        })
+    })
+    .await;
+    let l2 = L2::connect(PoolOptions::new(node.url.clone()), None).await.unwrap();
+    let checkpoint = chains.propose(1, 3).await;
+    let mut stream = chains.follow(ChainStream::new(chains.rollup.clone(), l2, options()).unwrap());
+    assert_eq!(stream.all().await, [blocks(2, 5)]);
+    let waiting = stream.status().waiting;
+    assert!(matches!(waiting, Waiting::L2Differs { block: 3, .. }), "{waiting}");
+    astray.store(false, Ordering::SeqCst);
+    assert_eq!(stream.all().await, [Checkpointed(checkpoint)]);
+    assert_eq!(stream.status().waiting, Waiting::Nothing);
 }

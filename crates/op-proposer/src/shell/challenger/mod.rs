@@ -6,7 +6,7 @@ use super::{
     AnchorTag,
     roots::Roots,
     settle::{self, there},
-    tasks::{self, Mode, Tasks, caught, now_ms},
+    tasks::{self, Mode, Tasks, caught},
     works::{from_l1, not_now},
 };
 use crate::{
@@ -162,7 +162,7 @@ impl Mode for Challenger {
         if let ChallengesEvent::Sent(attempt, came) = &event {
             tasks.ended(*attempt, came.as_ref().err());
         }
-        for action in self.plan.handle(now_ms(), event) {
+        for action in self.plan.handle(tasks.now_ms(), event) {
             self.begin(action, tasks);
         }
         let problems = self.plan.problems();

@@ -9,7 +9,7 @@ use super::{
     kept::Proofs,
     roots::Roots,
     settle,
-    tasks::{self, Mode, Tasks, now_ms},
+    tasks::{self, Mode, Tasks},
     works::Works,
 };
 use crate::{
@@ -195,7 +195,7 @@ impl Mode for GamesProposer {
             GamesEvent::Range(..) | GamesEvent::Seen(_) | GamesEvent::Tick => {}
         }
         let (before, undefended) = (self.plan.head(), self.plan.undefended());
-        for action in self.plan.handle(now_ms(), event) {
+        for action in self.plan.handle(tasks.now_ms(), event) {
             self.begin(action, tasks);
         }
         let head = self.plan.head();

@@ -5,7 +5,7 @@ mod submission;
 use super::{
     Anchor, Parts, at_start,
     kept::Kept,
-    tasks::{self, Mode, Tasks, caught, now_ms, proven},
+    tasks::{self, Mode, Tasks, caught, proven},
     works::{Works, away},
 };
 use crate::{
@@ -174,7 +174,7 @@ impl Mode for OpProposer {
             Event::Range(_, Ok(_)) | Event::Seen(..) | Event::Tick => {}
         }
         let before = self.plan.seen();
-        for action in self.plan.handle(now_ms(), event) {
+        for action in self.plan.handle(tasks.now_ms(), event) {
             self.begin(action, tasks);
         }
         // L1 may show an output before the receipt of its transaction is there.
