@@ -76,11 +76,11 @@ async fn e7_a_share_that_is_not_mounted_fails_no_proof() {
 /// The same in the middle of a proof: the rest of it waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn e9_a_share_that_is_lost_in_the_middle_fails_no_proof() {
-    // Its last segment is not done before the share is lost.
+    // One segment is not done before the share is lost. Whenever it is given out, the others have a place beside it.
     let site = Site::new(Slow::new(400).holding([5])).await;
     let (share, artifacts) = Share::new(&site);
     share.mount();
-    let _worker = site.worker_on(artifacts, "w", WorkerKind::All, 2);
+    let _worker = site.worker_on(artifacts, "w", WorkerKind::All, 3);
     site.request("p", 6, 2).await;
     site.until("some are finished", || site.backend.proven().len() >= 2).await;
     share.lose();
