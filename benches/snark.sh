@@ -34,7 +34,7 @@ if ! cmp -s "$proof" "$folder/epoch.bin"; then
 fi
 # The root's proof is the same for all.
 if [[ $(cat "$folder/variant" 2>/dev/null) != "$variant" ]]; then
-  rm -f "$folder"/{static-verifier,wrapper,snark,for-contract}.bin "$folder/verifier.sol"
+  rm -f "$folder"/{static-verifier,wrapper,epoch-snark,snark,for-contract}.bin "$folder/verifier.sol"
   echo "$variant" >"$folder/variant"
 fi
 step() { # name, from, to
@@ -50,10 +50,24 @@ step root epoch.bin root.bin
 step static-verifier root.bin static-verifier.bin
 step wrapper static-verifier.bin wrapper.bin
 stat --format '%s bytes %n' "$folder/$variant"-*.key "$folder"/*.srs
+
+# Halo2's verifier takes it, and so does the contract that is generated from the circuit, compiled as contracts/build.mjs compiles it.
+step contract static-verifier.bin verifier.sol
+step epoch wrapper.bin epoch-snark.bin
+NODE_PATH=$PWD/node_modules node - "$folder/verifier.sol" >"$folder/verifier.hex" <<'SCRIPT'
+const solc = require('solc')
+const content = require('fs').readFileSync(process.argv[2], 'utf8').replace(/^pragma solidity .*/m, 'pragma solidity 0.8.30;')
+const optimizer = { enabled: true, runs: 100000, details: { yul: false, constantOptimizer: false } }
+const metadata = { bytecodeHash: 'none', appendCBOR: false }
+const settings = { evmVersion: 'cancun', optimizer, metadata, outputSelection: { '*': { '*': ['evm.bytecode.object'] } } }
+const output = JSON.parse(solc.compile(JSON.stringify({ language: 'Solidity', sources: { verifier: { content } }, settings })))
+if (output.errors?.length > 0) throw new Error(output.errors[0].formattedMessage)
+console.log(`0x${Object.values(output.contracts.verifier)[0].evm.bytecode.object}`)
+SCRIPT
+"$binary" verify --allow-development --snark "$variant" --snark-dir "$folder" --evm="$folder/verifier.hex" "$folder/epoch-snark.bin"
 if [[ -z $adopt ]]; then exit; fi
 
 step verifiers static-verifier.bin snark.bin
-step contract static-verifier.bin verifier.sol
 step for-contract wrapper.bin for-contract.bin
 cp "$folder/snark.bin" crates/backends/src/openvm/snark.bin
 name=InsecureDevelopmentHalo2Verifier

@@ -7,13 +7,20 @@
 //! - `wrapper`: of what `static-verifier` made
 //! - `contract`: the source of the verifier, of what `static-verifier` made
 //! - `for-contract`: the program's version and what the contract takes, of what `wrapper` made
+//! - `epoch`: of what `wrapper` made: the epoch's file `epoch.bin` of the folder with this SNARK in place of its proof
 //! - `verifiers`: `src/openvm/snark.bin`, of what `static-verifier` made
 //!
 //! Prints seconds and the most memory that the process had.
 #![allow(missing_docs)]
 
 use proofmill_backends::{OpenVmBackend, Proof, SnarkConfig, SnarkStep};
-use std::{env, fs, time::Instant};
+use proofmill_primitives::ProofMode;
+use std::{env, fs, path::Path, time::Instant};
+
+/// Where the proof begins in a file. An epoch's file has the statement before it.
+fn proof_in(file: &[u8]) -> usize {
+    file.windows(8).position(|bytes| bytes == b"PMPROOF1").unwrap_or_default()
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -22,9 +29,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let config = SnarkConfig { variant: variant.parse()?, folder: folder.into() };
     let from = fs::read(from)?;
-    // An epoch's file has the statement before the proof.
-    let begins = from.windows(8).position(|bytes| bytes == b"PMPROOF1").unwrap_or_default();
-    let compressed = || Proof::decode(&from[begins..]).map(|proof| proof.body);
+    if step == "epoch" {
+        let epoch = fs::read(Path::new(folder).join("epoch.bin"))?;
+        let (statement, proof) = epoch.split_at(proof_in(&epoch));
+        let snark = Proof { mode: ProofMode::Plonk, body: from, ..Proof::decode(proof)? };
+        fs::write(out, [statement, &snark.encode()].concat())?;
+        return Ok(());
+    }
+    let compressed = || Proof::decode(&from[proof_in(&from)..]).map(|proof| proof.body);
     let (step, from) = match step.as_str() {
         "heights" => (SnarkStep::Heights, compressed()?),
         "root" => (SnarkStep::Root, compressed()?),
