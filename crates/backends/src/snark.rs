@@ -9,7 +9,7 @@ use std::{path::PathBuf, str::FromStr};
 pub enum SnarkSize {
     /// The static verifier at 2^22 rows, and a wrapper of 2^23: for machines of 16 GB.
     Small,
-    /// OpenVM's own sizes, 2^23 rows and a wrapper of 2^22: for machines of 24 GB.
+    /// OpenVM's own sizes, 2^23 rows and a wrapper of 2^22: for machines of 16 GB that do nothing else meanwhile.
     Published,
 }
 
@@ -38,7 +38,7 @@ impl SnarkSize {
     pub const fn memory(self) -> Weight {
         match self {
             Self::Small => Weight::gb(11),
-            Self::Published => Weight::gb(15),
+            Self::Published => Weight::gb(14),
         }
     }
 }

