@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_snark_that_has_no_room_is_refused() {
-        for (variant, needed) in SnarkVariant::ALL.into_iter().zip([12, 12, 16, 16]) {
+        for (variant, needed) in SnarkVariant::ALL.into_iter().zip([12, 12, 15, 15]) {
             let words = ["proofmill", "status", "--snark", variant.name()];
             let global = cli::Cli::try_parse_from(words).unwrap().global;
             check_memory(&global, Weight::gb(needed)).unwrap();
