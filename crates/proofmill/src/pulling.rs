@@ -41,13 +41,14 @@ impl Serving {
         let timeout = args.prover_timeout();
         let config = CoordinatorConfig { needed: needed.into_iter().collect(), timeout };
         let types: Vec<_> = config.needed.iter().map(|prover| prover.name()).collect();
+        let (types, listen) = (types.join(","), listener.local_addr()?);
+        let coordinator = Coordinator::start(config, ledger, artifacts, registry, stop.clone()).await?;
         tracing::info!(
-            listen = %listener.local_addr()?,
-            types = types.join(","),
+            %listen,
+            types,
             prover_timeout_s = timeout.as_secs(),
             "provers that pull are served"
         );
-        let coordinator = Coordinator::start(config, ledger, artifacts, registry, stop.clone()).await?;
         let server = tokio::spawn(proofmill_proof_coordinator::serve(coordinator.clone(), listener, stop));
         Ok(Self { coordinator, server, _lock: lock })
     }
