@@ -233,10 +233,21 @@ async fn who_leaves_and_asks_again_is_given_nothing_that_is_not_durable() {
     let left = tokio::time::timeout(Duration::from_millis(500), scene.assign("a", "exec")).await;
     assert!(left.is_err(), "it is given out");
     let Outcome::RetryLater(later) = scene.assign("a", "exec").await else { panic!("it is given out") };
-    assert_eq!(later.reason(), Reason::StoreAway);
+    // It may have come just when the first call's batch was taken back.
+    assert!(matches!(later.reason(), Reason::StoreAway | Reason::NoWork), "{later:?}");
     drop(locked);
-    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
+    is_given(&scene, "b").await;
     scene.has_rows(1).await;
+}
+
+/// Asks until there is something: that a call broke off is noticed in a moment.
+async fn is_given(scene: &Scene, name: &str) {
+    let asking = async {
+        while !matches!(scene.assign(name, "exec").await, Outcome::Assigned(_)) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.expect("it is held for who has gone");
 }
 
 /// It was told nobody: nobody else would be given it before the time-out of a prover that does not know of it.
@@ -245,23 +256,18 @@ async fn a_batch_that_is_given_to_who_has_gone_goes_to_the_next() {
     let scene = Scene::new().await;
     let _waits = scene.want(wanted(1, ProverType::Exec)).await;
     let locked = scene.lock_ledger().await;
-    let is_given = async {
+    let is_held = async {
         while !scene.coordinator.shown().iter().any(|shown| matches!(shown.state, SlotShown::Held(_))) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     // It is killed while the ledger stands still.
     tokio::select! {
-        () = is_given => {}
+        () = is_held => {}
         _ = scene.assign("a", "exec") => {}
     }
     drop(locked);
-    let goes_on = async {
-        while !matches!(scene.assign("b", "exec").await, Outcome::Assigned(_)) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, goes_on).await.expect("it is held for who has gone");
+    is_given(&scene, "b").await;
     scene.has_rows(1).await;
 }
 
