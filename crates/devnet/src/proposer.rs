@@ -278,7 +278,9 @@ mod tests {
     };
     use proofmill_localnet::{Anvil, AnvilOptions};
     use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
+    use proofmill_proxy::{Action, Proxy};
     use serde_json::{Value, json};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const START: u64 = 4_000_000_000;
 
@@ -289,16 +291,8 @@ mod tests {
         client.request::<_, Value>("evm_mine", json!([])).await.unwrap();
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_proposer_that_new_rules_name_waits_for_no_stranger() {
-        let l2_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
-        let l1_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
-        let l2 = L2::connect(PoolOptions::new(l2_node.rpc_url().clone()), None).await.unwrap();
-        let l1 = L1::connect(PoolOptions::new(l1_node.rpc_url().clone()), None).await.unwrap();
-        let sender =
-            |at: usize| Sender::new(l1.clone(), l1_node.accounts()[at].private_key.try_into().unwrap());
-        let (owner, stranger, newcomer) = (sender(0), sender(1), sender(2));
-        // Slots of 100 s, epochs of two, a window of two: 600 s of silence, and as long until rules change.
+    /// A rollup of this owner. Slots of 100 s, epochs of two, a window of two: 600 s of silence, and as long until rules change.
+    async fn deployed(l2: &L2, owner: &Sender, proposer: Address) -> (Rollup, RollupConfig) {
         let two = NonZeroU64::new(2).unwrap();
         let clock = SlotClock { genesis: START, epoch_slots: two, window_epochs: two, ..clock(100) };
         let genesis = l2.block(BlockAt::Number(0)).await.unwrap().unwrap();
@@ -313,17 +307,30 @@ mod tests {
                 timestamp: genesis.timestamp,
             },
             config_hash: B256::repeat_byte(1),
-            // Whose key nobody has.
-            proposer: Address::repeat_byte(7),
+            proposer,
             proof_types: vec![ProofTypeConfig {
                 prover: ProverType::Exec,
-                verifier: deploy_accepts_anything_verifier(&owner, B256::ZERO).await.unwrap().address,
+                verifier: deploy_accepts_anything_verifier(owner, B256::ZERO).await.unwrap().address,
                 range_key: ProgramVersion(B256::repeat_byte(2)),
                 aggregation_key: ProgramVersion(B256::repeat_byte(3)),
             }],
         };
         let roles = Roles { owner: Some(owner.account()), guardian: None };
-        let (rollup, _) = deploy_rollup(&owner, &config, roles, B256::ZERO).await.unwrap();
+        let (rollup, _) = deploy_rollup(owner, &config, roles, B256::ZERO).await.unwrap();
+        (rollup, config)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_proposer_that_new_rules_name_waits_for_no_stranger() {
+        let l2_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+        let l1_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+        let l2 = L2::connect(PoolOptions::new(l2_node.rpc_url().clone()), None).await.unwrap();
+        let l1 = L1::connect(PoolOptions::new(l1_node.rpc_url().clone()), None).await.unwrap();
+        let sender =
+            |at: usize| Sender::new(l1.clone(), l1_node.accounts()[at].private_key.try_into().unwrap());
+        let (owner, stranger, newcomer) = (sender(0), sender(1), sender(2));
+        // Whose key nobody has.
+        let (rollup, config) = deployed(&l2, &owner, Address::repeat_byte(7)).await;
         mine(&l1_node, START + 300).await;
         let rules = Rules { proposer: newcomer.account(), ..config.rules() };
         rollup.act(&owner, &RoleCall::ScheduleRules { rules, from: None }).await.unwrap();
@@ -345,6 +352,36 @@ mod tests {
         assert_eq!(rollup.current_rules().await.unwrap().index, 1);
         let first = rollup.checkpoint(CheckpointNumber(1)).await.unwrap().unwrap();
         assert_eq!((first.slot, first.blocks), (Slot(10), blocks));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn blocks_of_a_chain_that_is_replaced_while_they_are_chosen_are_not_proposed() {
+        let l2_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+        let l1_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+        let l1 = L1::connect(PoolOptions::new(l1_node.rpc_url().clone()), None).await.unwrap();
+        let l2 = L2::connect(PoolOptions::new(l2_node.rpc_url().clone()), None).await.unwrap();
+        let sender = Sender::new(l1, l1_node.accounts()[0].private_key.try_into().unwrap());
+        let (rollup, _) = deployed(&l2, &sender, sender.account()).await;
+        mine(&l2_node, START + 140).await;
+        mine(&l1_node, START + 150).await;
+        // The block before those of the next checkpoint is as L1 has it when it is looked at first, and another one from then on.
+        let asked = AtomicUsize::new(0);
+        let node = Proxy::new(l2_node.rpc_url(), move |request| {
+            let of_parent = request.method == "eth_getBlockByNumber" && request.params[0] == "0x0";
+            if !of_parent || asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Action::Forward;
+            }
+            Action::change(|mut block| {
+                block["hash"] = json!(B256::repeat_byte(7));
+                block
+            })
+        })
+        .await;
+        let l2 = L2::connect(PoolOptions::new(node.url.clone()), None).await.unwrap();
+        let mut proposer = Proposer::new(rollup.clone(), l2, sender).l1_block_time(Duration::from_secs(30));
+        let turn = proposer.turn().await.unwrap();
+        assert!(matches!(turn, Turn::Held(Held::ReplacedProven(0))), "it follows on no checkpoint");
+        assert_eq!(rollup.tips().await.unwrap().pending, CheckpointNumber(0));
     }
 
     fn clock(slot_seconds: u64) -> SlotClock {

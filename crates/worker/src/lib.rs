@@ -43,6 +43,8 @@ mod names;
 mod patient;
 mod results;
 mod run;
+#[cfg(test)]
+mod scripted;
 mod seen;
 mod session;
 mod step;

@@ -135,6 +135,7 @@ impl Results {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::scripted::{coordinator, serve};
     use futures::{StreamExt, stream};
     use proofmill_wire::worker::{
         AckSubRequest, CancelProofRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest,
@@ -143,15 +144,10 @@ mod tests {
         GetTaskStatusesResponse, HeartbeatRequest, MessageStreamResponse, OpenRequest, OpenSubRequest,
         SendTaskMessageRequest, ServerMessage, ServerSubHeartbeat, SubscribeTaskMessagesRequest, TaskResult,
         UpdateSubRequest,
-        worker_service_server::{WorkerService, WorkerServiceServer},
     };
     use std::sync::{Arc, Mutex};
-    use tokio::{net::TcpListener, sync::Notify};
-    use tonic::{
-        Request, Response, Status,
-        codegen::BoxStream,
-        transport::{Server, server::TcpIncoming},
-    };
+    use tokio::sync::Notify;
+    use tonic::{Request, Response, Status, codegen::BoxStream};
 
     /// Longer than anything here takes, also where the machine does much else.
     const LONG: Duration = Duration::from_secs(300);
@@ -169,55 +165,40 @@ mod tests {
         Ok(ServerSubMessage { msg_id: id.into(), message: Some(message) })
     }
 
-    /// The service, and the calls that nobody makes here.
-    macro_rules! forgetful {
-        ($($call:ident($request:ty) -> $reply:ty;)*) => {
-            #[tonic::async_trait]
-            impl WorkerService for Forgetful {
-                type OpenStream = BoxStream<ServerMessage>;
-                type OpenSubStream = BoxStream<ServerSubMessage>;
-                type SubscribeTaskMessagesStream = BoxStream<MessageStreamResponse>;
-
-                async fn open_sub(
-                    &self,
-                    _: Request<OpenSubRequest>,
-                ) -> Result<Response<Self::OpenSubStream>, Status> {
-                    let updated = self.updated.clone();
-                    let done = TaskResult { task_id: "t".into(), task_status: TaskStatus::Succeeded.into() };
-                    let beat = message("beat", Message::ServerHeartbeat(ServerSubHeartbeat {}));
-                    let result = async move {
-                        updated.notified().await;
-                        message("result", Message::TaskResult(done))
-                    };
-                    let said = stream::iter([beat]).chain(stream::once(result)).chain(stream::pending());
-                    Ok(Response::new(Box::pin(said)))
-                }
-
-                async fn update_sub(&self, request: Request<UpdateSubRequest>) -> Result<Response<()>, Status> {
-                    assert!(request.into_inner().task_ids.is_empty(), "nothing was added");
-                    self.updated.notify_one();
-                    Ok(Response::new(()))
-                }
-
-                async fn ack_sub(&self, request: Request<AckSubRequest>) -> Result<Response<()>, Status> {
-                    let acknowledged = request.into_inner().msg_id;
-                    let stuck = self.stuck.as_ref().filter(|_| acknowledged == "result");
-                    self.acknowledged.lock().unwrap().push(acknowledged);
-                    if let Some(stuck) = stuck {
-                        stuck.notify_one();
-                        std::future::pending::<()>().await;
-                    }
-                    Ok(Response::new(()))
-                }
-
-                $(async fn $call(&self, _: Request<$request>) -> Result<Response<$reply>, Status> {
-                    Err(Status::unimplemented("not asked for"))
-                })*
+    coordinator! {
+        Forgetful {
+            async fn open_sub(
+                &self,
+                _: Request<OpenSubRequest>,
+            ) -> Result<Response<Self::OpenSubStream>, Status> {
+                let updated = self.updated.clone();
+                let done = TaskResult { task_id: "t".into(), task_status: TaskStatus::Succeeded.into() };
+                let beat = message("beat", Message::ServerHeartbeat(ServerSubHeartbeat {}));
+                let result = async move {
+                    updated.notified().await;
+                    message("result", Message::TaskResult(done))
+                };
+                let said = stream::iter([beat]).chain(stream::once(result)).chain(stream::pending());
+                Ok(Response::new(Box::pin(said)))
             }
-        };
-    }
 
-    forgetful! {
+            async fn update_sub(&self, request: Request<UpdateSubRequest>) -> Result<Response<()>, Status> {
+                assert!(request.into_inner().task_ids.is_empty(), "nothing was added");
+                self.updated.notify_one();
+                Ok(Response::new(()))
+            }
+
+            async fn ack_sub(&self, request: Request<AckSubRequest>) -> Result<Response<()>, Status> {
+                let acknowledged = request.into_inner().msg_id;
+                let stuck = self.stuck.as_ref().filter(|_| acknowledged == "result");
+                self.acknowledged.lock().unwrap().push(acknowledged);
+                if let Some(stuck) = stuck {
+                    stuck.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                Ok(Response::new(()))
+            }
+        }
         open(OpenRequest) -> BoxStream<ServerMessage>;
         close(CloseRequest) -> ();
         heartbeat(HeartbeatRequest) -> ();
@@ -238,10 +219,7 @@ mod tests {
 
     /// A subscription to the task `t`.
     async fn subscribed(coordinator: Forgetful) -> Results {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let server = Server::builder().add_service(WorkerServiceServer::new(coordinator));
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let address = serve(Arc::new(coordinator)).await;
         let client = CoordinatorClient::new("w".into(), &address).unwrap();
         let mut results = Results::new(client, "p".into(), CancellationToken::new());
         results.watch(vec!["t".into()]).await;

@@ -457,6 +457,7 @@ async fn next(stream: &mut Option<Streaming<ServerMessage>>) -> Option<ServerMes
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::scripted::{coordinator, serve};
     use futures::channel::mpsc::{self, UnboundedSender};
     use proofmill_artifacts::FsArtifacts;
     use proofmill_backends::ExecBackend;
@@ -467,15 +468,10 @@ mod tests {
         CreateTaskResponse, FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest,
         GetTaskStatusesResponse, HeartbeatRequest, MessageStreamResponse, OpenSubRequest,
         SendTaskMessageRequest, ServerSubMessage, SubscribeTaskMessagesRequest, UpdateSubRequest,
-        worker_service_server::{WorkerService, WorkerServiceServer},
     };
     use std::sync::Mutex;
-    use tokio::{net::TcpListener, sync::Notify};
-    use tonic::{
-        Response,
-        codegen::BoxStream,
-        transport::{Server, server::TcpIncoming},
-    };
+    use tokio::sync::Notify;
+    use tonic::{Response, codegen::BoxStream};
 
     /// A coordinator that takes its time, as where its ledger is slow.
     #[derive(Default)]
@@ -490,37 +486,22 @@ mod tests {
         closed: Mutex<Vec<bool>>,
     }
 
-    /// The service, and the calls that nobody makes here.
-    macro_rules! slow {
-        ($($call:ident($request:ty) -> $reply:ty;)*) => {
-            #[tonic::async_trait]
-            impl WorkerService for Slow {
-                type OpenStream = BoxStream<ServerMessage>;
-                type OpenSubStream = BoxStream<ServerSubMessage>;
-                type SubscribeTaskMessagesStream = BoxStream<MessageStreamResponse>;
-
-                async fn open(&self, _: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
-                    self.asked.notify_one();
-                    self.answers.notified().await;
-                    let (tasks, stream) = mpsc::unbounded();
-                    *self.tasks.lock().unwrap() = Some(tasks);
-                    Ok(Response::new(Box::pin(stream)))
-                }
-
-                async fn close(&self, _: Request<CloseRequest>) -> Result<Response<()>, Status> {
-                    let has_stream = self.tasks.lock().unwrap().as_ref().is_some_and(|tasks| !tasks.is_closed());
-                    self.closed.lock().unwrap().push(has_stream);
-                    Ok(Response::new(()))
-                }
-
-                $(async fn $call(&self, _: Request<$request>) -> Result<Response<$reply>, Status> {
-                    Err(Status::unimplemented("not asked for"))
-                })*
+    coordinator! {
+        Slow {
+            async fn open(&self, _: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
+                self.asked.notify_one();
+                self.answers.notified().await;
+                let (tasks, stream) = mpsc::unbounded();
+                *self.tasks.lock().unwrap() = Some(tasks);
+                Ok(Response::new(Box::pin(stream)))
             }
-        };
-    }
 
-    slow! {
+            async fn close(&self, _: Request<CloseRequest>) -> Result<Response<()>, Status> {
+                let has_stream = self.tasks.lock().unwrap().as_ref().is_some_and(|tasks| !tasks.is_closed());
+                self.closed.lock().unwrap().push(has_stream);
+                Ok(Response::new(()))
+            }
+        }
         heartbeat(HeartbeatRequest) -> ();
         complete_task(CompleteTaskRequest) -> ();
         fail_task(FailTaskRequest) -> ();
@@ -543,11 +524,8 @@ mod tests {
     /// Otherwise its stream is taken for a broken one, and what it was given goes to others only when it has not come back for long.
     #[tokio::test]
     async fn a_worker_that_is_told_to_stop_while_it_registers_leaves_in_good_order() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
         let slow = Arc::new(Slow::default());
-        let server = Server::builder().add_service(WorkerServiceServer::from_arc(Arc::clone(&slow)));
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let address = serve(Arc::clone(&slow)).await;
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(FsArtifacts::open(folder.path()).unwrap());
         let config = WorkerConfig {
